@@ -108,18 +108,11 @@ class Hand:
 
 def wait(milliseconds: float) -> None:
     """Let the window live."""
-    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtCore import QEventLoop, Qt, QTimer
 
     loop = QEventLoop()
-    QTimer.singleShot(max(1, int(milliseconds)), Qt_precise(), loop.quit)
+    QTimer.singleShot(max(1, int(milliseconds)), Qt.TimerType.PreciseTimer, loop.quit)
     loop.exec()
-
-
-def Qt_precise() -> Any:
-    """Return the kind of timer that keeps to the millisecond."""
-    from qtpy.QtCore import Qt
-
-    return Qt.TimerType.PreciseTimer
 
 
 def until(condition: Any, seconds: float, what: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.boxes import box_of, changed_box, union, widened
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import build_generator
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
-from napari_organoid_synth.core.live.canvas import box_of, changed_box, union, widened
 from napari_organoid_synth.core.live.opening import open_canvas
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.recipe import Recipe
@@ -37,6 +38,10 @@ def painter(name: str, condition: str = "auto") -> TrainedGenerator:
     network = build_generator(recipe.gan, codec.spec(64, recipe.shape))
     if isinstance(network, UntrainedPainter):
         network.keep(PAIRS)
+    if name == "flow":  # its first weights draw nothing at all
+        rng = torch.Generator().manual_seed(0)
+        for weights in network.average.parameters():
+            weights.data += 0.1 * torch.randn(weights.shape, generator=rng)
     return TrainedGenerator("run", recipe, codec, network, 0, "")
 
 
@@ -97,11 +102,12 @@ def test_flow_joins_a_part_on_to_what_is_there() -> None:
     before = canvas.image.astype(int)
     box = canvas.change(stroke(labels, 80, 60))
     assert box is not None
+    middle = np.abs(canvas.image.astype(int) - before)[:, 76:84, 56:64].mean()
     rim = np.zeros(labels.shape, bool)
     rim[box[0] : box[2], box[1] : box[3]] = True
     rim[box[0] + 2 : box[2] - 2, box[1] + 2 : box[3] - 2] = False
     step = np.abs(canvas.image.astype(int) - before)[:, rim]
-    assert step.mean() < 2
+    assert step.mean() < 0.2 * middle, (step.mean(), middle)
 
 
 @pytest.mark.parametrize("name", list(SMALL))

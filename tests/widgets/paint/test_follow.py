@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_organoid_synth.widgets.paint.follow import differing, union
+from napari_organoid_synth.core.boxes import changed_box, union
 from napari_organoid_synth.widgets.paint.session import PaintOptions
 from napari_organoid_synth.widgets.paint.start import Start, StartChoice
 from napari_organoid_synth.widgets.paint.texture import draw_part
@@ -220,7 +220,7 @@ def test_boxes():
     before = np.zeros((5, 6), int)
     after = before.copy()
     after[1, 2] = after[3, 4] = 1
-    assert differing(before, before) is None
-    assert differing(before, after) == (1, 2, 4, 5)
+    assert changed_box(before, before) is None
+    assert changed_box(before, after) == (1, 2, 4, 5)
     assert union(None, None) is None
     assert union((1, 2, 3, 4), (0, 3, 2, 9)) == (0, 2, 3, 9)

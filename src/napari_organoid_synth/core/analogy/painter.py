@@ -19,9 +19,10 @@ from napari_organoid_synth.core.analogy.choice import LEVEL, Chooser
 from napari_organoid_synth.core.analogy.features import PATCH
 from napari_organoid_synth.core.analogy.guide import Guide
 from napari_organoid_synth.core.analogy.pieces import largest_piece, shares
-from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, pyramid
+from napari_organoid_synth.core.analogy.pyramid import at_level, pyramid
 from napari_organoid_synth.core.analogy.residual import Residual
 from napari_organoid_synth.core.analogy.sources import Source, check, cuts_of
+from napari_organoid_synth.core.boxes import Box, box_of, union, widened
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import MaskKind
 
@@ -165,7 +166,7 @@ class AnalogyPainter:
         return Painting(image, labels, seed, quality, book, layers, self._measure)
 
     def repaint(
-        self, painting: Painting, labels: NDArray[Any], window: Window, quality: Quality | None = None
+        self, painting: Painting, labels: NDArray[Any], window: Box, quality: Quality | None = None
     ) -> Painting:
         """Return a painting of a changed mask; parameters and errors as for `change`. The given one stays as it is."""
         layers = [layer.copied() for layer in painting._layers]
@@ -177,10 +178,10 @@ class AnalogyPainter:
         self,
         painting: Painting,
         labels: NDArray[Any],
-        window: Window,
+        window: Box,
         quality: Quality | None = None,
         since: NDArray[Any] | None = None,
-    ) -> Window | None:
+    ) -> Box | None:
         """Paint a window of a painting again, after its mask changed there; the painting is changed in place.
 
         Parameters
@@ -231,11 +232,11 @@ class AnalogyPainter:
         before = [] if since is None else pyramid(self._guide.of(since[top:bottom, left:right]), len(layers))
         where = window if quality == "fast" else around
         found = _where(parts[0], layers[0].guide[:, top:bottom, left:right], region, where)
-        if before and (changed := _where(parts[0], before[0], region, where)) is not None:
-            found = changed if found is None else _both(found, changed)
+        if before:
+            found = union(found, _where(parts[0], before[0], region, where))
         if found is None:
             return None
-        wide = grown(found, 2 * PATCH, shape)
+        wide = widened(found, 2 * PATCH, shape)
         stale = _renew(layers, parts, before, region, wide)
         share = 1 if before else 2  # else most pixels begin with the place they had
         few = [max(1, number // share) for number in ITERATIONS[quality]]
@@ -247,18 +248,18 @@ class AnalogyPainter:
         painting.image[:, *inside] = painting._book.main.range.native(new.transpose(2, 0, 1), self._dtype)
         return wide
 
-    def _regions(self, labels: NDArray[np.int32], window: Window, quality: Quality) -> tuple[Window, Window]:
+    def _regions(self, labels: NDArray[np.int32], window: Box, quality: Quality) -> tuple[Box, Box]:
         """Return where a change of the mask in a window counts, and the region that the new guide is computed of."""
         shape = labels.shape[0], labels.shape[1]
-        around = grown(window, int(np.clip(4 * self._guide.far, LEAST_AROUND, AROUND)), shape)
+        around = widened(window, int(np.clip(4 * self._guide.far, LEAST_AROUND, AROUND)), shape)
         if quality == "full":
             if labels.size <= WINDOW * WINDOW:
                 return around if self._guide.mask_kind == "classes" else (0, 0, *shape), (0, 0, *shape)
             if self._guide.mask_kind == "instances":
                 for label in np.unique(labels[window[0] : window[2], window[1] : window[3]]):
-                    around = _both(around, _box(labels == label)) if label else around
+                    around = (union(around, box_of(labels == label)) if label else None) or around
         step = 1 << (MAX_LEVELS - 1)
-        top, left, bottom, right = grown(around, (AROUND if quality == "full" else 0) + 2 * PATCH, shape)
+        top, left, bottom, right = widened(around, (AROUND if quality == "full" else 0) + 2 * PATCH, shape)
         return around, (top // step * step, left // step * step, bottom, right)
 
     def _allowed(self, exclude: Collection[str]) -> list[int]:
@@ -278,7 +279,7 @@ def _levels(canvas: tuple[int, ...], main: tuple[int, ...]) -> int:
     return int(np.clip(1 + np.floor(np.log2(max(side, 1) / COARSEST)), 1, MAX_LEVELS))
 
 
-def _windows(shape: tuple[int, ...]) -> list[Window]:
+def _windows(shape: tuple[int, ...]) -> list[Box]:
     """Cut a canvas into windows of at most `WINDOW` px, row by row."""
     rows, columns = (
         [(round(k * side / number), round((k + 1) * side / number)) for k in range(number)]
@@ -287,35 +288,21 @@ def _windows(shape: tuple[int, ...]) -> list[Window]:
     return [(top, left, bottom, right) for top, bottom in rows for left, right in columns]
 
 
-def _where(part: NDArray[np.float32], before: NDArray[np.float32], region: Window, window: Window) -> Window | None:
+def _where(part: NDArray[np.float32], before: NDArray[np.float32], region: Box, window: Box) -> Box | None:
     """Return the box of the pixels in a window whose guide differs, of those of a region; None where none does."""
     top, left, bottom, right = window
     inside = np.s_[:, top - region[0] : bottom - region[0], left - region[1] : right - region[1]]
     differs = np.any(np.abs(part[inside] - before[inside]) > DIFFERS, axis=0)
-    return _moved(_box(differs), top, left) if differs.any() else None
-
-
-def _box(where: NDArray[np.bool_]) -> Window:
-    """Return the smallest window that holds all pixels that are true."""
-    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-
-def _moved(window: Window, down: int, right: int) -> Window:
-    return window[0] + down, window[1] + right, window[2] + down, window[3] + right
-
-
-def _both(one: Window, other: Window) -> Window:
-    """Return the smallest window that holds two."""
-    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
+    box = box_of(differs)
+    return None if box is None else (box[0] + top, box[1] + left, box[2] + top, box[3] + left)
 
 
 def _renew(
     layers: list[Layer],
     parts: list[NDArray[np.float32]],
     before: list[NDArray[np.float32]],
-    region: Window,
-    window: Window,
+    region: Box,
+    window: Box,
 ) -> list[NDArray[np.bool_]]:
     """Write the new guide into the window of every level; return its pixels that differ from the layers, or before."""
     stale = []
@@ -332,7 +319,7 @@ def _renew(
     return stale
 
 
-def _share(window: Window, shape: tuple[int, int]) -> NDArray[np.float32]:
+def _share(window: Box, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return the share of the new image in a window: 1 from `BLEND` px inside, or at an edge of the canvas."""
     lines = []
     for first, last, side in ((window[0], window[2], shape[0]), (window[1], window[3], shape[1])):

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Window = tuple[int, int, int, int]
-"""First row and column, last row and column plus one."""
+from napari_organoid_synth.core.boxes import Box
 
 
 def halved(channels: NDArray[Any]) -> NDArray[np.float32]:
@@ -37,7 +36,7 @@ def pyramid(channels: NDArray[Any], levels: int) -> list[NDArray[np.float32]]:
     return found
 
 
-def at_level(window: Window, level: int, shape: tuple[int, int]) -> Window:
+def at_level(window: Box, level: int, shape: tuple[int, int]) -> Box:
     """Return the pixels of a level that a window of the canvas touches.
 
     Parameters
@@ -57,9 +56,3 @@ def at_level(window: Window, level: int, shape: tuple[int, int]) -> Window:
         min(shape[0], -(-bottom // step)),
         min(shape[1], -(-right // step)),
     )
-
-
-def grown(window: Window, margin: int, shape: tuple[int, int]) -> Window:
-    """Return a window with a margin around it, cut at the edges of the canvas."""
-    top, left, bottom, right = window
-    return max(0, top - margin), max(0, left - margin), min(shape[0], bottom + margin), min(shape[1], right + margin)

@@ -14,7 +14,8 @@ from napari_organoid_synth.core.analogy.book import Book, Metric, Sheet
 from napari_organoid_synth.core.analogy.features import GUIDE_NUMBERS, NUMBERS, RADIUS, packed
 from napari_organoid_synth.core.analogy.joining import joined
 from napari_organoid_synth.core.analogy.matching import carried, evaluate, search, sweep, vote
-from napari_organoid_synth.core.analogy.pyramid import Window, at_level, grown, pyramid
+from napari_organoid_synth.core.analogy.pyramid import at_level, pyramid
+from napari_organoid_synth.core.boxes import Box, widened
 
 USE = 0.1
 """Cost of a place that is used e - 1 times as often as others."""
@@ -98,7 +99,7 @@ def solve(
     layers: Sequence[Layer],
     book: Book,
     metrics: Sequence[Metric],
-    window: Window,
+    window: Box,
     iterations: Sequence[int],
     seed: int,
     stale: Sequence[NDArray[np.bool_]] | None = None,
@@ -162,7 +163,7 @@ def _refine(
     sheet: Sheet,
     metric: Metric,
     seen: NDArray[np.int16],
-    rect: Window,
+    rect: Box,
     iterations: int,
     level: int,
     seed: int,
@@ -190,12 +191,10 @@ def _refine(
         vote(layer.image, layer.field, layer.trust, sheet.colours, kernel(_SHARP if sharp else _SOFT), *rect)
 
 
-def _context(
-    channels: NDArray[np.float32], rect: Window, known: NDArray[np.bool_] | None = None
-) -> NDArray[np.float32]:
+def _context(channels: NDArray[np.float32], rect: Box, known: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """Return a window with a patch's margin around it; mirrored where nothing is known, or the canvas ends."""
     top, left, bottom, right = rect
-    outer = list(grown(rect, RADIUS, (channels.shape[1], channels.shape[2])))
+    outer = list(widened(rect, RADIUS, (channels.shape[1], channels.shape[2])))
     if known is not None:
         sides = (np.s_[outer[0] : top, left:right], np.s_[top:bottom, outer[1] : left],
                  np.s_[bottom : outer[2], left:right], np.s_[top:bottom, right : outer[3]])  # fmt: skip
@@ -208,7 +207,7 @@ def _context(
     return np.pad(part, margin, mode="symmetric")
 
 
-def _used(layer: Layer, rect: Window, known: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+def _used(layer: Layer, rect: Box, known: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
     """Count the pixels of a window that are taken from each block of the sheet."""
     top, left, bottom, right = rect
     places = layer.field[top:bottom, left:right]
@@ -217,12 +216,12 @@ def _used(layer: Layer, rect: Window, known: NDArray[np.bool_] | None = None) ->
     return counts.reshape(layer.used.shape)
 
 
-def _count(layer: Layer, rect: Window, sign: int, known: NDArray[np.bool_] | None = None) -> None:
+def _count(layer: Layer, rect: Box, sign: int, known: NDArray[np.bool_] | None = None) -> None:
     """Add the pixels of a window to those that are counted as used, or take them off."""
     layer.used[:] += sign * _used(layer, rect, known)
 
 
-def _use_penalty(layer: Layer, sheet: Sheet, rect: Window) -> NDArray[np.float32]:
+def _use_penalty(layer: Layer, sheet: Sheet, rect: Box) -> NDArray[np.float32]:
     """Compute the cost of places that are used more often than others, for blocks of the sheet."""
     counts = layer.used + _used(layer, rect)
     expected = int(counts.sum()) / max(1, sheet.area) * _BLOCK * _BLOCK

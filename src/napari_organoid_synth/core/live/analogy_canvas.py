@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.analogy.painter import AnalogyPainter
+from napari_organoid_synth.core.boxes import Box, changed_box, union
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.live.canvas import Box, Quality, changed_box, drawn_labels, union
+from napari_organoid_synth.core.live.canvas import Quality, drawn_labels
 
 
 class AnalogyCanvas:

@@ -7,11 +7,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.boxes import Box
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
 
-Box: TypeAlias = tuple[int, int, int, int]
-"""First row and column, last row and column plus one."""
 Quality: TypeAlias = Literal["full", "fast"]
 
 
@@ -50,35 +49,6 @@ class Canvas(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of the origin of the image, as plain values; measured when it is asked for."""
-
-
-def changed_box(before: NDArray[Any], after: NDArray[Any]) -> Box | None:
-    """Return the smallest box that holds every pixel (..., Y, X) that differs; None where none does."""
-    differ = before != after
-    while differ.ndim > 2:
-        differ = differ.any(axis=0)
-    return box_of(differ)
-
-
-def box_of(where: NDArray[np.bool_]) -> Box | None:
-    """Return the smallest box that holds every pixel (Y, X) that is true; None where none is."""
-    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
-    if not len(rows):
-        return None
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-
-def union(one: Box | None, other: Box | None) -> Box | None:
-    """Return the smallest box that holds two, of which each may be missing."""
-    if one is None or other is None:
-        return one or other
-    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
-
-
-def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
-    """Return a box with a margin around it, cut at the edges of the canvas."""
-    top, left, bottom, right = box
-    return max(0, top - margin), max(0, left - margin), min(shape[0], bottom + margin), min(shape[1], right + margin)
 
 
 def drawn_labels(labels: NDArray[np.integer[Any]], codec: Codec, like: NDArray[Any] | None = None) -> NDArray[np.int32]:

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.boxes import Box, changed_box, union, widened
 from napari_organoid_synth.core.generators.flow import Flow
 from napari_organoid_synth.core.generators.flow_matching import WINDOW
-from napari_organoid_synth.core.live.canvas import Box, Quality, changed_box, drawn_labels, union, widened
+from napari_organoid_synth.core.generators.flow_sampling import FADE
+from napari_organoid_synth.core.live.canvas import Quality, drawn_labels
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ class FlowCanvas:
             )
         finally:
             self._flow.steer(steps, self._flow.guidance)
-        return widened(box, 8, self.labels.shape)
+        return widened(box, FADE, self.labels.shape)
 
     def facts(self) -> dict[str, Any]:
         """Return nothing: networks do not tell where their pixels come from."""

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from napari_organoid_synth.core.boxes import Box
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.live.look import Look, Tones
 
-Box: TypeAlias = tuple[int, int, int, int]
-"""First row and column, last row and column plus one."""
 Span: TypeAlias = tuple[float, float]
 BAND = 64  # rows that are blurred at once, so that they stay in the cache
 BLOCK = 256  # side of the squares in which noise is drawn, px

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_organoid_synth.core.boxes import Box, box_of, union, widened
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.live.canvas import Box, Canvas, Quality, box_of, union, widened
+from napari_organoid_synth.core.live.canvas import Canvas, Quality
 
 REACH = 6  # px around a changed pixel of the mask that are painted
 FADE = 5  # px over which the paint passes into the real image

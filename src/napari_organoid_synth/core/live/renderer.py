@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.boxes import Box
 from napari_organoid_synth.core.device import is_out_of_memory
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.live.canvas import Box, Quality
+from napari_organoid_synth.core.live.canvas import Quality
 from napari_organoid_synth.core.live.frames import Message
 from napari_organoid_synth.core.live.light import LightSettings
 from napari_organoid_synth.core.live.model import OpenModel, OpenSettings

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from napari_organoid_synth.core.boxes import Box, widened
 from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.live.canvas import Box, Canvas, Quality, widened
+from napari_organoid_synth.core.live.canvas import Canvas, Quality
 from napari_organoid_synth.core.live.frames import plain
 from napari_organoid_synth.core.live.light import LightSettings, apply_light
 from napari_organoid_synth.core.live.look import Look

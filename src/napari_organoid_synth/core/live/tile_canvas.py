@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.live.canvas import Box, Quality, box_of, changed_box, drawn_labels, union, widened
+from napari_organoid_synth.core.boxes import Box, box_of, changed_box, union, widened
+from napari_organoid_synth.core.live.canvas import Quality, drawn_labels
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.core.synthesis.trained_generator import OVERLAP, TrainedGenerator
 

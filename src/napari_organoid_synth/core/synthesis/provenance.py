@@ -45,7 +45,7 @@ class DrawnRecord(FrozenModel):
 
     start: Literal["empty", "pair", "layer", "sample"] = Field(description="What the mask was at first.")
     name: str = Field("", description="Of the real pair or layer, or id of the sample, that it started from.")
-    strokes: int = Field(ge=0, description="Strokes of brush, eraser, fill and polygon that were not undone.")
+    strokes: int = Field(ge=0, description="Strokes of brush, eraser, fill and polygon; undone ones count, too.")
     stamps: int = Field(0, ge=0, description="Objects that were stamped.")
     shapes: tuple[str, ...] = Field((), description="Real images that the stamped shapes were cut from.")
     box: tuple[int, int, int, int] | None = Field(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
-Box: TypeAlias = tuple[int, int, int, int]
-"""First row and column, last row and column plus one."""
+from napari_organoid_synth.core.boxes import Box, changed_box, union
 
 NOTICE_MS = 16
 """Time from an event of the layer until its pixels are compared."""
@@ -124,7 +123,7 @@ class Follower(QObject):
         within = (0, 0, *self.sent.shape) if anywhere or near is None else near
         top, left, bottom, right = within
         now = self._read(slice(top, bottom), slice(left, right))
-        found = differing(self.sent[top:bottom, left:right], now)
+        found = changed_box(self.sent[top:bottom, left:right], now)
         if found is not None:
             box = found[0] + top, found[1] + left, found[2] + top, found[3] + left
             self.sent[box[0] : box[2], box[1] : box[3]] = now[found[0] : found[2], found[1] : found[3]]
@@ -153,23 +152,6 @@ class Follower(QObject):
     def part(self, box: Box) -> NDArray[np.int32]:
         """Return the mask (h, w) of a box as it was sent last."""
         return np.ascontiguousarray(self.sent[box[0] : box[2], box[1] : box[3]])
-
-
-def differing(before: NDArray[Any], after: NDArray[Any]) -> Box | None:
-    """Return the smallest box that holds every pixel (Y, X) that differs; None where none does."""
-    differ = before != after
-    rows = np.flatnonzero(differ.any(axis=1))
-    if not len(rows):
-        return None
-    columns = np.flatnonzero(differ[rows[0] : rows[-1] + 1].any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-
-def union(one: Box | None, other: Box | None) -> Box | None:
-    """Return the smallest box that holds two; the other where one is None."""
-    if one is None or other is None:
-        return one or other
-    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
 def _box_of(offset: Any, shape: tuple[int, ...]) -> Box:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.boxes import changed_box
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.mask_origin import real_masks
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.synthesis.provenance import DrawnRecord, PaintedRecord, Provenance
-from napari_organoid_synth.widgets.paint.follow import differing
 from napari_organoid_synth.widgets.paint.session import Deeds, PaintOptions, PaintSession
 from napari_organoid_synth.widgets.paint.start import Start
 
@@ -142,7 +142,7 @@ def synthetic_part(image: NDArray[Any], real: NDArray[Any] | None) -> tuple[tupl
     if real is None or real.shape != image.shape:
         return (0, 0, image.shape[1], image.shape[2]), 1.0
     differ = (image != real).any(axis=0)
-    return differing(differ, np.zeros_like(differ)), float(np.count_nonzero(differ) / differ.size)
+    return changed_box(differ, np.zeros_like(differ)), float(np.count_nonzero(differ) / differ.size)
 
 
 def painted_record(facts: Mapping[str, Any]) -> PaintedRecord | None:

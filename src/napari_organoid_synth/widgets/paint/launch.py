@@ -125,13 +125,11 @@ class PaintLauncher(QObject):
 
     def _apply_options(self) -> None:
         if self.session is not None:
-            self.session.set_options(self._options_for(self.session.start.choice))
+            self.session.set_options(self._options_for(self.session.start))
 
-    def _options_for(self, choice: StartChoice) -> PaintOptions:
+    def _options_for(self, start: Start) -> PaintOptions:
         """Return the options; a real mask whose whole image is painted is not painted with its own image."""
-        own = (choice.name,) if choice.kind == "pair" and not choice.keep_real else ()
-        options = self._options
-        return replace(options, exclude=(*options.exclude, *own))
+        return replace(self._options, exclude=(*self._options.exclude, *start.barred))
 
     # --- start and end ---
 
@@ -192,7 +190,7 @@ class PaintLauncher(QObject):
         if own is not None and own not in self.viewer.layers:
             self._fail(UserError(f"The layer '{start.choice.name}' was removed.", "", "Choose what to paint on."))
             return
-        options = self._options_for(start.choice)
+        options = self._options_for(start)
         try:
             session = PaintSession(self.viewer, self.renderer, self.opened, start, options, own, self)
         except UserError as error:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.boxes import Box
 from napari_organoid_synth.core.pairs.pair import RGB, MaskKind, SamplePair, Source
 from napari_organoid_synth.layer_data import pair_layers
-from napari_organoid_synth.widgets.paint.follow import Box
 from napari_organoid_synth.widgets.paint.start import Start, limits_of
 from napari_organoid_synth.widgets.paint.texture import draw_part
 from napari_organoid_synth.widgets.shared.layer_grid import place_of, with_axis

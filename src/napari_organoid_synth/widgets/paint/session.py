@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_organoid_synth.core.boxes import Box, changed_box
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
-from napari_organoid_synth.widgets.paint.follow import Box, Follower, differing
+from napari_organoid_synth.widgets.paint.follow import Follower
 from napari_organoid_synth.widgets.paint.layers import PaintLayers
 from napari_organoid_synth.widgets.paint.start import Start, kind_of
 from napari_organoid_synth.widgets.paint.strokes import StrokeLabels
@@ -151,7 +152,7 @@ class PaintSession(QObject):
         mask, real = self.follower.sent, self.start.real
         first = mask if real is None else self.start.labels  # the mask that the real image belongs to
         self.renderer.paint(self.canvas, first, **self.options.as_dict(), real=real)
-        if real is not None and (box := differing(first, mask)) is not None:
+        if real is not None and (box := changed_box(first, mask)) is not None:
             self._send(box, "full")
 
     def set_options(self, options: PaintOptions) -> None:

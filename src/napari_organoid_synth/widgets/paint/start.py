@@ -69,6 +69,8 @@ class Start:
         As of the real images.
     origin : dict
         Provenance of the sample.
+    barred : tuple of str
+        Real images that a painter without training may not use, for the mask is theirs.
     """
 
     choice: StartChoice
@@ -80,6 +82,7 @@ class Start:
     pixel_size: tuple[float, float] | None = None
     channel_names: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    barred: tuple[str, ...] = ()
 
 
 def usable_rows(table: PairTable | None) -> list[PairEntry]:
@@ -126,7 +129,9 @@ def read_start(choice: StartChoice, table: PairTable | None, samples: Path | Non
         labels = choice.labels
     elif choice.kind in ("pair", "sample") and shown is not None:
         labels = np.array(shown.labels, np.int32)
-    reference = real or shown
+    reference, origin = real or shown, {}
+    if choice.kind == "sample" and shown is not None:
+        origin = dict(shown.source.provenance)
     return Start(
         choice,
         labels,
@@ -136,8 +141,42 @@ def read_start(choice: StartChoice, table: PairTable | None, samples: Path | Non
         brush=brush_of(reference, labels.shape),
         pixel_size=shown.pixel_size if shown is not None else None,
         channel_names=reference.channel_names if reference is not None else (),
-        origin=dict(shown.source.provenance) if choice.kind == "sample" and shown is not None else {},
+        origin=origin,
+        barred=barred_from(choice, labels, table, origin),
     )
+
+
+def barred_from(
+    choice: StartChoice, labels: NDArray[np.int32], table: PairTable | None, origin: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the real images whose own mask is painted on: painted with them it would give them back.
+
+    Parameters
+    ----------
+    choice : StartChoice
+        What is painted on.
+    labels : NDArray (Y, X) int32
+        The mask at first.
+    table : PairTable, optional
+        The real pairs; a layer is compared with the masks of its size.
+    origin : mapping
+        Provenance of a sample.
+    """
+    from napari_organoid_synth.core.pairs.loading import read_entry
+    from napari_organoid_synth.core.pairs.mask_origin import real_masks
+    from napari_organoid_synth.core.synthesis.own_images import is_new_layout, pairs_with_mask
+
+    if choice.kind == "pair":
+        return () if choice.keep_real else (choice.name,)
+    if choice.kind == "sample":
+        mask = origin.get("mask")
+        is_new = isinstance(mask, Mapping) and mask.get("kind") != "drawn" and is_new_layout(mask)
+        return () if is_new else tuple(sorted(real_masks(origin)))
+    if choice.kind != "layer" or table is None or not labels.any():
+        return ()
+    rows = [row for row in usable_rows(table) if row.size == labels.shape]
+    pairs = (read_entry(row, table.mask_kind, table.class_names) for row in rows)
+    return tuple(sorted(pairs_with_mask(labels, pairs)))
 
 
 def read_sample(samples: Path | None, id: str) -> SamplePair:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_organoid_synth.widgets.paint.follow import Box
+from napari_organoid_synth.core.boxes import Box
 
 DTYPES = ("uint8", "uint16", "float32")
 """Types of pixels that the canvas takes as they are."""
