@@ -50,15 +50,15 @@ ARMS = ("raw", "classical", "classical+pasted", "classical+synthetic")
 
 @dataclass(frozen=True)
 class Images:
-    """A set: folders, beginning of the names, scale, side of crops (px), and how many images by name are used.
+    """A set: folders, beginnings of the names, scale, side of crops (px), and how many images by name are used.
 
-    The others of nuclei and EM were used to choose the strength of classical augmentation. A generator learns from
-    tiles of 128 px, or of 64 px where images are that small.
+    Several folders of masks are classes. The other images of nuclei and EM were used to choose the strength of
+    classical augmentation. A generator learns from tiles of 128 px, or of 64 px where images are that small.
     """
 
     folder: str
-    masks: str = "masks"
-    begins: str = ""
+    masks: tuple[str, ...] = ("masks",)
+    begins: tuple[str, ...] = ("",)
     scale: float = 1.0
     crop: int = 96
     tile: int = 128
@@ -66,10 +66,14 @@ class Images:
 
 
 SETS = {
-    "nuclei": Images("nuclei_dsb2018", begins="fluorescence", crop=64, most=18),
-    "em": Images("drosophila_vnc_em", masks="masks/mitochondria", scale=0.25, crop=64, tile=64, most=10),
+    "nuclei": Images("nuclei_dsb2018", begins=("fluorescence",), crop=64, most=18),
+    "histology": Images("nuclei_dsb2018", begins=("histology",), crop=64, most=18),
+    "em": Images("drosophila_vnc_em", masks=("masks/mitochondria",), scale=0.25, crop=64, tile=64, most=10),
+    "em-classes": Images(
+        "drosophila_vnc_em", masks=("masks/mitochondria", "masks/membranes"), scale=0.25, crop=64, tile=64, most=10
+    ),
     "spheroids": Images("spheroids_microwell_phase", scale=0.5),
-    "organoids": Images("cerebral_organoids_brightfield", scale=0.25),
+    "organoids": Images("cerebral_organoids_brightfield", begins=("abnormal", "budding", "normal"), scale=0.25),
 }
 
 
@@ -78,7 +82,10 @@ def prepare(project: Project, data: Path, images: Images, number: int, draw: int
     if project.pairs_path.exists():
         return PairTable.from_file(project.pairs_path)
     folder = data / images.folder
-    table = check_pairs(find_pairs(str(folder / "images"), str(folder / images.masks))).scaled(images.scale)
+    masks: Any = str(folder / images.masks[0])
+    if len(images.masks) > 1:
+        masks = {Path(name).name: str(folder / name) for name in images.masks}
+    table = check_pairs(find_pairs(str(folder / "images"), masks)).scaled(images.scale)
     entries = [entry for entry in table.matched if entry.masks and entry.name.startswith(images.begins)]
     entries = sorted(entries, key=lambda entry: natural(Path(entry.name)))[: images.most]
     table = PairTable(**{**dict(table), "entries": tuple(entries)})
