@@ -8,8 +8,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_organoid_synth.core.pairs.loading import add_pair
-from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import em
 
 
@@ -41,3 +42,15 @@ def em_project(path: Path, number: int) -> Project:
         )
         add_pair(project, simulated, "classes")
     return project
+
+
+def add_made(project: Project, number: int, accepted: int = 0) -> None:
+    """Add synthetic pairs that fit an `em_project`, the first of them accepted."""
+    with SampleStore(project.samples_path) as store:
+        ids = []
+        for seed in range(number):
+            made = Source("synthetic", provenance={"run": "one", "seed": seed})
+            ids.append(
+                store.add(em(100 + seed, 96).replace(name=f"made {seed}", pixel_size=(0.0046, 0.0046), source=made))
+            )
+        store.decide(ids[:accepted], "accepted")

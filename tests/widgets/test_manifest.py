@@ -30,6 +30,7 @@ def test_all_commands_can_be_imported(manifest):
 def test_docks_in_the_order_of_the_work(manifest):
     titles = [widget.display_name for widget in manifest.contributions.widgets]
     assert titles == [
+        "All steps",
         "Pairs",
         "Train",
         "Generate",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
@@ -54,9 +54,9 @@ def viewer(make_napari_viewer):
     viewer = make_napari_viewer()
     yield viewer
     workspace = Workspace.of(viewer)
-    for title in ("Generate (Organoid Synth)",):
-        if title in viewer.window.dock_widgets:
-            viewer.window.dock_widgets[title].strip.close_store()
+    for dock in list(viewer.window._wrapped_dock_widgets.values()):
+        viewer.window.remove_dock_widget(dock)
+    QApplication.processEvents()  # docks close once they are taken out
     workspace.close()
 
 
@@ -191,7 +191,7 @@ def test_opened_like_any_file_it_is_taken_in_without_a_layer(viewer, qtbot, made
         pass
     assert len(viewer.layers) == 0
     assert workspace.project.path.name == "em"  # none was open: a new one, called after the file
-    dock = viewer.window.dock_widgets["Generate (Organoid Synth)"]
+    dock = viewer.window.dock_widgets["All steps (Organoid Synth)"].page("Generate")
     assert dock.run_combo.currentText().startswith("run 1 · EM small (model file)")
 
 

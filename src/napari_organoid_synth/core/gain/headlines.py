@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from napari_organoid_synth.core.gain.results import PairedChange, TableRow, Worth, main_rows, rival_of, varied
+from napari_organoid_synth.core.gain.results import (
+    GainResult,
+    PairedChange,
+    TableRow,
+    Worth,
+    main_rows,
+    rival_of,
+    varied,
+)
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import (
     CURATED_BY,
@@ -15,6 +23,7 @@ from napari_organoid_synth.core.segmentation.arms import (
     base_of,
     data_of,
     has_ratio,
+    needs_generator,
     title_of,
 )
 
@@ -55,6 +64,31 @@ def over_best_sentences(row: TableRow, score: str, rival: TableRow | None, names
     if change.is_clear and change.low_all <= 0 <= change.high_all:
         text += " With so many comparisons, this may be chance."
     return [capital(text), *_share_sentence(row.chosen)]
+
+
+def short_verdict(result: GainResult) -> str:
+    """Return the verdict on the pairs in one or two words, where there is no room for a sentence.
+
+    Returns
+    -------
+    str
+        The change of the best arm with a generator against the best without one (``"+0.03"``); ``"use none"`` where no
+        share of the pairs was chosen; ``"no verdict"`` where a training was still rising; empty where no arm had
+        generated pairs.
+
+    Examples
+    --------
+    >>> from napari_organoid_synth.core.gain.results import Design, TaskCounts
+    >>> short_verdict(GainResult(arms={}, table=(), design=Design(), tasks=TaskCounts()))
+    ''
+    """
+    rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
+    rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
+    judged = [row for row in rows if not still_rising(row, rival)]
+    used = [row for row in judged if not use_none(row)]
+    if used:
+        return f"{max(row.over_best[result.score].mean for row in used):+.2f}"
+    return "use none" if judged else "no verdict" if rows else ""
 
 
 def use_none(row: TableRow, names: Collection[str] = ()) -> str:

@@ -157,10 +157,8 @@ class GenerateWidget(ColumnDock):
         """Build progress, outcome and the newest samples."""
         self.intake = ModelIntake(self)
         self.intake.arrived.connect(self._choose)
-        self.put_above_button(self.intake)
         self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
-        self.column.addWidget(self.progress)
-        self.column.addWidget(self.outcome)
+        self.put_above_button(self.intake, self.progress, self.outcome)
         self.look = QPushButton("Look at samples")
         named(self.look, "Look at samples", "Opens the gallery of the Curate dock.")
         self.look.clicked.connect(lambda: open_dock(self.viewer, "Curate"))

@@ -20,7 +20,12 @@ class PrimaryButton(QPushButton):
         super().__init__(text, parent)
         self.setMinimumHeight(34)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._style = ""
+        self._style, self._prominent = "", True
+        self._follow_theme()
+
+    def set_prominent(self, prominent: bool) -> None:
+        """Be the prominent button, or step back while another one is."""
+        self._prominent = prominent
         self._follow_theme()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -30,8 +35,9 @@ class PrimaryButton(QPushButton):
             self._follow_theme()
 
     def _follow_theme(self) -> None:
+        colour = f"font-weight: bold; background-color: {theme_colour('current')};" if self._prominent else ""
         style = (
-            f"QPushButton {{ font-weight: bold; padding: 6px; background-color: {theme_colour('current')}; }}"
+            f"QPushButton {{ padding: 6px; {colour} }}"
             f"QPushButton:disabled {{ background-color: {theme_colour('foreground')}; }}"
             f"QPushButton:focus {{ border: 1px solid {theme_colour('text')}; }}"
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QTabBar, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.widgets.forms.plain_text import plain
@@ -27,7 +27,10 @@ DOCKS = {
     "Segment": "segment.dock:SegmentWidget",
     "Export": "export.dock:ExportWidget",
 }
-AREAS = {"Curate": "bottom", "Map": "bottom"}  # these want width; the others are columns
+ALL_STEPS, GALLERY_AND_MAP = "All steps", "Gallery and map"
+WHOLE = {ALL_STEPS: "steps.dock:StepsWidget", GALLERY_AND_MAP: "steps.wide:WideTabs"}
+"""Docks whose pages are those of `DOCKS`."""
+AREAS = dict.fromkeys(("Curate", "Map", GALLERY_AND_MAP), "bottom")  # these want width; the others are columns
 LOW, WIDE = 950, 1500
 """A window that is lower is a laptop's; one that is narrower has no room for two galleries beside each other (px)."""
 BELOW = "organoid_synth_below"
@@ -35,7 +38,10 @@ SETTLED = "organoid_synth_settled"
 
 
 def open_dock(viewer: Any, title: str) -> Any:
-    """Show a dock of this plugin, made if it is not there, under the name by which napari's menu toggles it.
+    """Show a page of this plugin: in a dock of its own where that is open, else in the dock with all steps.
+
+    The gallery and the map stand in the wide dock at the bottom; beside them the dock with all steps, where it is open,
+    turns to their step. Docks are named as napari's menu knows them, which toggles them.
 
     Parameters
     ----------
@@ -47,25 +53,48 @@ def open_dock(viewer: Any, title: str) -> Any:
     Returns
     -------
     QWidget
-        The dock's own widget.
+        The page: the widget of a dock of its own, or the one on the page of the step.
     """
+    from napari_organoid_synth.widgets.steps.step_table import WIDE
+
     viewer = getattr(viewer, "__wrapped__", viewer)  # commands and docks get a proxy that hides the window
+    if (widget := _find(viewer, title)) is not None or title in WHOLE:
+        widget = widget or _add(viewer, title)
+        _raise(widget)
+        return widget
+    page = _open(viewer, ALL_STEPS if title not in WIDE else GALLERY_AND_MAP).go(title)
+    if title in WIDE and (steps := _find(viewer, ALL_STEPS)) is not None:
+        steps.go("Scores")
+    return page
+
+
+def _open(viewer: Any, title: str) -> Any:
+    """Show a dock, made if it is not there; its widget."""
+    widget = _find(viewer, title) or _add(viewer, title)
+    _raise(widget)
+    return widget
+
+
+def _find(viewer: Any, title: str) -> Any:
+    """Return the widget of a dock of this plugin, None where it is not there."""
     docks = viewer.window.dock_widgets
-    for name in (f"{title} ({DISPLAY_NAME})", f"{title} (napari-organoid-synth)"):
-        if name in docks:
-            widget = docks[name]
-            break
-    else:
-        module, _, cls = DOCKS[title].partition(":")
-        widget = getattr(import_module(f"napari_organoid_synth.widgets.{module}"), cls)(viewer)
-        # as a tab at first: beside another it could need more room than the screen has; `move_down` finds out
-        name, area = f"{title} ({DISPLAY_NAME})", AREAS.get(title, "right")
-        viewer.window.add_dock_widget(widget, name=name, area=area, tabify=True)
-    dock = _dock_of(widget)
-    if dock is not None:
+    names = (f"{title} ({DISPLAY_NAME})", f"{title} (napari-organoid-synth)")
+    return next((docks[name] for name in names if name in docks), None)
+
+
+def _add(viewer: Any, title: str) -> Any:
+    module, _, cls = (DOCKS | WHOLE)[title].partition(":")
+    widget = getattr(import_module(f"napari_organoid_synth.widgets.{module}"), cls)(viewer)
+    # as a tab at first: beside another it could need more room than the screen has; `move_down` finds out
+    area = AREAS.get(title, "right")
+    viewer.window.add_dock_widget(widget, name=f"{title} ({DISPLAY_NAME})", area=area, tabify=True)
+    return widget
+
+
+def _raise(widget: QWidget) -> None:
+    if (dock := _dock_of(widget)) is not None:
         dock.show()
         dock.raise_()
-    return widget
 
 
 def _dock_of(widget: QWidget) -> Any:
@@ -76,12 +105,54 @@ def _dock_of(widget: QWidget) -> Any:
     return parent
 
 
+def _own_dock(widget: QWidget) -> QDockWidget | None:
+    """Return the dock around a widget that is its content; None for a page among several."""
+    dock, parent = _dock_of(widget), widget.parent()
+    while parent is not None and parent is not dock:
+        if isinstance(parent, QStackedWidget):  # also that of tabs
+            return None
+        parent = parent.parent()
+    return dock if isinstance(dock, QDockWidget) else None
+
+
+class _RaisedByMenu(QObject):
+    """Lets a second click on the menu of napari, which hides a dock, raise it instead.
+
+    napari's menu calls ``setVisible``; a dock that a person closes is sent a close event before.
+    """
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        self._closed = False
+        dock.installEventFilter(self)
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
+        if a1 is not None and isinstance(a0, QDockWidget):
+            if a1.type() == QEvent.Type.Close:
+                self._closed = True
+            elif a1.type() == QEvent.Type.ShowToParent:
+                self._closed = False
+                _later(a0, a0.raise_)
+            elif a1.type() == QEvent.Type.HideToParent and not self._closed:
+                _later(a0, lambda: _show_again(a0))
+        return False
+
+
+def _show_again(dock: QDockWidget) -> None:
+    if isinstance(dock.parent(), QMainWindow) and dock.widget() is not None and dock.window().isVisible():
+        dock.show()
+        dock.raise_()
+
+
 def move_down(widget: QWidget) -> QMainWindow | None:
     """Move a dock that wants width to the bottom area; the window, or None where it floats or stands alone."""
     dock = _dock_of(widget)
     window = dock.parent() if dock is not None else None
     if not isinstance(window, QMainWindow) or dock.isFloating():
         return None
+    if dock.property(BELOW):  # it was moved there before, or a person has put it elsewhere since
+        return window
+    _RaisedByMenu(dock)
     window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
     if window.height() < LOW:  # napari's own columns cannot get lower: beside them is more height than below
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
@@ -102,12 +173,14 @@ def settle(widget: QWidget) -> None:
 
     napari's menu puts docks below each other, which leaves each a fraction of the height.
     """
-    dock = _dock_of(widget)
-    if not isinstance(dock, QDockWidget) or dock.property(SETTLED):
+    dock = _own_dock(widget)
+    if dock is None or dock.property(SETTLED):
         return
     dock.setProperty(SETTLED, "coming")
+    _RaisedByMenu(dock)
     title = dock.windowTitle()
-    dock.setWindowTitle(title.partition(" (")[0])  # tabs are narrow; the title bar keeps the whole name
+    short = title.partition(" (")[0]  # tabs are narrow; the title bar keeps the whole name
+    dock.setWindowTitle(DISPLAY_NAME if short == ALL_STEPS else short)
     dock.toggleViewAction().setText(title)
     _later(dock, lambda: _tabify(dock))  # napari places the dock after it is shown
 

@@ -1,4 +1,4 @@
-"""The window with a project and all its docks."""
+"""The window with a project and all steps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 
 def open_project_window(viewer: Any, path: Path | str) -> Workspace:
-    """Open a project in a viewer with its docks, as ``organoid-synth window`` does."""
+    """Open a project in a viewer, with the dock of all steps and its gallery, as ``organoid-synth window`` does."""
     workspace = Workspace.of(viewer)
     workspace.setProject(Path(path))
-    docks = "Curate", "Pairs", "Train", "Generate", "Scores", "Segment", "Export", "Pairs"  # the last one is in front
-    for title in docks:
-        open_dock(viewer, title)
+    if workspace.project is not None and workspace.project.samples_path.exists():
+        open_dock(viewer, "Curate")
+    open_dock(viewer, "Pairs")
     return workspace

@@ -1,0 +1,1 @@
+"""One dock with all steps: a bar of steps above, the page of a step below."""

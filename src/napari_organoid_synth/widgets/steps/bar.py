@@ -1,0 +1,118 @@
+"""The bar of steps: each with its state and the number that matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSizePolicy, QWidget
+
+from napari_organoid_synth.widgets.forms.plain_text import literal
+from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.theme import theme_colour
+from napari_organoid_synth.widgets.steps.step_table import STEPS
+
+Kind = Literal["empty", "ready", "running", "done", "attention"]
+SIGNS: dict[Kind, str] = {"empty": "", "ready": "", "running": "▶ ", "done": "✓ ", "attention": "! "}
+STATES: dict[Kind, str] = {
+    "empty": "nothing to do yet",
+    "ready": "ready",
+    "running": "running",
+    "done": "done",
+    "attention": "needs attention",
+}
+WIDE_ENOUGH = 84
+"""Width (px at the usual font) for which a step is wide enough that all stand in one row."""
+
+
+@dataclass(frozen=True)
+class StepState:
+    """State of a step, with the number that matters in a few words ("14 pairs", "40 %")."""
+
+    kind: Kind = "empty"
+    text: str = ""
+
+
+class StepButton(QPushButton):
+    """A step on the bar: its name, and below it its state."""
+
+    def __init__(self, title: str, purpose: str) -> None:
+        super().__init__()
+        self.title, self.purpose = title, purpose
+        self.setCheckable(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setProperty("emphasized", True)
+        self.show_state(StepState())
+
+    def show_state(self, state: StepState) -> None:
+        """Show a state."""
+        self.setText(literal(f"{self.title}\n{SIGNS[state.kind]}{state.text or '–'}"))
+        what = f"{STATES[state.kind]}: {state.text}" if state.text else STATES[state.kind]
+        named(self, f"{self.title}, {what}", f"{self.purpose}\n{what.capitalize()}.")
+
+
+class StepBar(QWidget):
+    """All steps, in one row or, where it is narrow, in two.
+
+    Signals
+    -------
+    chosen(int)
+        The person clicked the step at this place.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Steps")
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(4, 4, 4, 0)
+        self._grid.setSpacing(2)
+        self._group = QButtonGroup(self)
+        self.buttons = [StepButton(step.title, step.purpose) for step in STEPS]
+        for place, button in enumerate(self.buttons):
+            self._group.addButton(button, place)
+        self._group.idClicked.connect(self.chosen)
+        self._columns = 0
+        self._style = ""
+        self._arrange()
+        self._follow_theme()
+
+    def show_states(self, states: list[StepState]) -> None:
+        """Show the states of all steps."""
+        for button, state in zip(self.buttons, states, strict=True):
+            button.show_state(state)
+
+    def select(self, place: int) -> None:
+        """Mark the step whose page is shown."""
+        self.buttons[place].setChecked(True)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Put all in one row where there is room."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Apply the colours of a new theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._follow_theme()
+
+    def _arrange(self) -> None:
+        wanted = WIDE_ENOUGH * self.fontMetrics().averageCharWidth() // 6
+        columns = len(self.buttons) if self.width() >= len(self.buttons) * wanted else len(self.buttons) // 2
+        if columns != self._columns:
+            self._columns = columns
+            for place, button in enumerate(self.buttons):
+                self._grid.addWidget(button, place // columns, place % columns)
+
+    def _follow_theme(self) -> None:
+        style = (
+            "QPushButton { padding: 3px 1px; }"
+            f"QPushButton:checked {{ background-color: {theme_colour('current')}; font-weight: bold; }}"
+            f"QPushButton:focus {{ border: 1px solid {theme_colour('text')}; }}"
+        )
+        if style != self._style:  # setting it raises StyleChange again
+            self._style = style
+            self.setStyleSheet(style)

@@ -1,0 +1,238 @@
+"""States of the steps of a project, and what comes next after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.gain.headlines import short_verdict
+from napari_organoid_synth.core.gain.storage import newest_result
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.widgets.shared.background import Background
+from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.runs import list_runs
+from napari_organoid_synth.widgets.shared.workspace import Workspace
+from napari_organoid_synth.widgets.steps.bar import StepState
+
+VERBS = {
+    "train": 1,
+    "pipeline": 1,
+    "adapt": 0,
+    "generate": 2,
+    "fill": 2,
+    "score": 3,
+    "map": 3,
+    "gain": 4,
+    "segment": 4,
+    "try": 4,
+    "predict": 4,
+    "export": 5,
+}
+"""Long commands by the place of their step."""
+PAIRS, TRAIN, GENERATE, CURATE, MEASURE, EXPORT = range(6)
+
+
+@dataclass(frozen=True)
+class Next:
+    """What comes next: the text of the button, and the page that it opens."""
+
+    text: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the states are about, read in the background.
+
+    Parameters
+    ----------
+    runs : tuple of str
+        Short names of the trainings that can draw, newest first ("run 3").
+    verdict : str
+        Of the newest comparison, as `short_verdict`.
+    exported : bool
+        Whether something was exported.
+    """
+
+    runs: tuple[str, ...] = ()
+    verdict: str = ""
+    exported: bool = False
+
+
+class StepStates(QObject):
+    """Follows a workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    parent : QObject
+
+    Signals
+    -------
+    changed()
+        Read `states` and `next_of` again.
+    """
+
+    changed = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QObject) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._facts = Facts()
+        self._counts: dict[str, int] = {}
+        self._failed: dict[int, str] = {}
+        self._background = Background(self)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(50)
+        self._soon.timeout.connect(self._read)
+        workspace.projectChanged.connect(self._forget)
+        for signal in (workspace.pairsChanged, workspace.samplesChanged, workspace.runsChanged):
+            signal.connect(self._later)
+        for verb, place in VERBS.items():
+            self._follow(workspace.runner(verb), place)
+        self._read()
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._background.close()
+
+    # --- what is followed ---
+
+    def _follow(self, runner: JobRunner, place: int) -> None:
+        def begin() -> None:
+            self._failed.pop(place, None)
+            self.changed.emit()
+
+        def fail(failed: Any) -> None:
+            self._failed[place] = failed.found
+            self.changed.emit()
+
+        runner.started.connect(begin)
+        runner.failed.connect(fail)
+        runner.stateChanged.connect(self._later)
+        runner.event.connect(self._repaint)
+
+    def _repaint(self, _: object = None) -> None:
+        self.changed.emit()
+
+    def _forget(self, _: object = None) -> None:
+        self._facts, self._counts, self._failed = Facts(), {}, {}
+        self._later()
+
+    def _later(self, _: object = None) -> None:
+        self._soon.start()
+
+    def _read(self) -> None:
+        """Count the samples, and read what needs files in the background."""
+        project = self._workspace.project
+        self._counts = {}
+        if project is not None and project.samples_path.exists() and self._workspace.store is not None:
+            try:
+                self._counts = dict(self._workspace.store.counts())
+            except (UserError, OSError):
+                self._counts = {}  # the gallery says what is wrong with it
+        if project is not None:
+            self._background.do(lambda: (project, read_facts(project)), self._take, lambda _: None)
+        self.changed.emit()
+
+    def _take(self, answer: tuple[Project, Facts]) -> None:
+        project, facts = answer
+        if project is self._workspace.project and facts != self._facts:
+            self._facts = facts
+            self.changed.emit()
+
+    # --- what is shown ---
+
+    @property
+    def states(self) -> list[StepState]:
+        """The states of all steps, in their order."""
+        states = [self._pairs(), self._train(), self._generate(), self._curate(), self._measure(), self._export()]
+        for place in range(len(states)):
+            if (running := self._running(place)) is not None:
+                kept = states[place].text if place == CURATE else ""  # scores come on their own after each batch
+                states[place] = StepState("running", kept or running.text)
+            elif place in self._failed:
+                states[place] = StepState("attention", "failed")
+        return states
+
+    @property
+    def _n_pairs(self) -> int:
+        table = self._workspace.pairs
+        return len(table.matched) if table is not None else 0
+
+    def _running(self, place: int) -> StepState | None:
+        for verb, its in VERBS.items():
+            runner = self._workspace.runner(verb)
+            if its == place and runner.running:
+                progress = runner.last_progress
+                share = f"{progress.step / progress.total:.0%}" if progress is not None and progress.total else ""
+                return StepState("running", "paused" if runner.state == "paused" else share or "running")
+        return None
+
+    def _pairs(self) -> StepState:
+        table = self._workspace.pairs
+        if table is None or not table.entries:
+            return StepState()
+        if not table.train:
+            return StepState("attention", plural(self._n_pairs, "pair"))
+        return StepState("done", plural(self._n_pairs, "pair"))
+
+    def _train(self) -> StepState:
+        if self._facts.runs:
+            return StepState("done", self._facts.runs[0])
+        return StepState("ready", "optional") if self._n_pairs else StepState()
+
+    def _generate(self) -> StepState:
+        made = sum(self._counts.values())
+        if made:
+            return StepState("done", f"{made:,} made")
+        return StepState("ready", "ready") if self._n_pairs or self._facts.runs else StepState()
+
+    def _curate(self) -> StepState:
+        accepted, new = self._counts.get("accepted", 0), self._counts.get("new", 0)
+        if accepted:
+            return StepState("done", f"{accepted:,} accepted")
+        if new:
+            return StepState("ready", f"{new:,} new")
+        return StepState("attention", "all rejected") if self._counts.get("rejected") else StepState()
+
+    def _measure(self) -> StepState:
+        if self._facts.verdict:
+            return StepState("attention" if self._facts.verdict == "no verdict" else "done", self._facts.verdict)
+        return StepState("ready", "ready") if self._n_pairs else StepState()
+
+    def _export(self) -> StepState:
+        if self._facts.exported:
+            return StepState("done", "exported")
+        return StepState("ready", "ready") if self._counts.get("accepted") else StepState()
+
+    def next_of(self, place: int) -> Next | None:
+        """Return what comes after a step; None while the step itself is still to be done, or runs."""
+        if self._running(place) is not None:
+            return None
+        new, accepted = self._counts.get("new", 0), self._counts.get("accepted", 0)
+        table = self._workspace.pairs
+        if place == PAIRS and table is not None and table.train:
+            return Next("Make synthetic pairs →", "Generate")
+        if place == TRAIN and self._facts.runs:
+            return Next("Make synthetic pairs →", "Generate")
+        if place == GENERATE and new:
+            return Next(f"Look at {plural(new, 'new pair')} →", "Curate")
+        if place in (GENERATE, CURATE) and accepted:
+            return Next("Measure what they are worth →", "Segment")
+        if place == MEASURE and self._facts.verdict and accepted:
+            return Next(f"Export {plural(accepted, 'pair')} →", "Export")
+        return None
+
+
+def read_facts(project: Project) -> Facts:
+    """Read the trainings, the newest comparison and the exports of a project; for a background thread."""
+    runs = tuple(run.title.partition(" · ")[0] for run in list_runs(project) if not run.problem)
+    result = newest_result(project)
+    exported = any((project.path / "exports").glob("*/manifest.json"))
+    return Facts(runs, short_verdict(result) if result is not None else "", exported)
