@@ -116,7 +116,7 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 
 VERBS = [
-    "train", "pipeline", "gain", "generate", "score", "map", "fill", "export", "segment", "adapt", "sketch",
+    "train", "pipeline", "gain", "generate", "score", "try", "map", "fill", "export", "segment", "adapt", "sketch",
     "predict", "annotate", "list", "control", "blind", "demo", "window", "pair", "samples", "simulate", "share",
     "import-model", "report",
 ]  # fmt: skip

@@ -66,6 +66,7 @@ _PLACES = {
     "AnnotateSettings": "core.segmentation.settings:AnnotateSettings",
     "AdaptSettings": "core.adapt.settings:AdaptSettings",
     "SketchSettings": "core.adapt.sketch_settings:SketchSettings",
+    "TrySettings": "core.quick_try:TrySettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
     "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events
@@ -73,6 +74,7 @@ _PLACES = {
     "generate": "core.synthesis.generate:generate",
     "pipeline": "core.synthesis.pipeline:pipeline",
     "fill": "core.synthesis.fill_gaps:fill",
+    "quick_try": "core.quick_try:quick_try",
     "adapt": "core.adapt.adapt:adapt",
     "sketch": "core.adapt.sketch:sketch",
     "score": "core.scores.score:score",

@@ -28,6 +28,7 @@ from .core.pairs.settings import TileSettings
 from .core.pairs.split import split_table
 from .core.pairs.table import PairEntry, PairTable
 from .core.project import Project
+from .core.quick_try import TrySettings, quick_try
 from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report
 from .core.runs.run import Run
@@ -62,10 +63,10 @@ __all__ = [
     "PairEntry", "PairTable", "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed",
     "Progress", "Project", "Recipe", "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings",
     "SegmentSettings", "SetScores", "ShareSettings", "SketchSettings", "Source", "StartSettings", "Started",
-    "TileSettings", "TrainSettings", "UserError", "Warned", "__version__", "adapt", "annotate", "check_pairs",
-    "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate", "import_model",
+    "TileSettings", "TrainSettings", "TrySettings", "UserError", "Warned", "__version__", "adapt", "annotate",
+    "check_pairs", "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate", "import_model",
     "instances_from_border_core", "load_pairs", "make_map", "make_pairs", "measure_gain", "open_canvas", "paint",
-    "pipeline", "predict", "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets",
+    "pipeline", "predict", "quick_try", "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets",
     "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue",
     "sketch", "split_table", "train", "write_model", "write_pair", "write_report",
 ]  # fmt: skip

@@ -127,6 +127,17 @@ class Generate(Ended):
     seconds: float = Field(description="Time.")
 
 
+class Try(Ended):
+    """try."""
+
+    pairs: int = Field(description="Pairs made.")
+    samples: list[str] = Field(description="Their names.")
+    sentence: str = Field(description="The first number in words; without a comparison, what was made.")
+    caveat: str = Field(description="What it is worth, or why nothing could be measured.")
+    measured: dict[str, Any] | None = Field(description="The comparison, as of gain; null if nothing was measured.")
+    seconds: dict[str, float] = Field(description="Time of each stage.")
+
+
 class Score(Ended):
     """score."""
 
@@ -337,7 +348,7 @@ class Report(Ended):
 ANSWERS: dict[str, type[Answer]] = {
     "pair": Pair, "train": Train, "pipeline": Pipeline, "generate": Generate, "score": Score, "samples": Samples,
     "map": Map, "fill": Fill, "export": Export, "segment": Gain, "gain": Gain, "predict": Predict,
-    "annotate": Annotate, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "share": Share,
+    "annotate": Annotate, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "share": Share,
     "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control, "demo": Demo,
     "window": Window,
 }  # fmt: skip

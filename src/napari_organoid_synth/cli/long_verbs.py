@@ -157,6 +157,7 @@ def score(
     run_verb("score", opened, settings, JobFolder(job) if job else None, job is not None, as_json)
 
 
+_add_long("try", "Paint pairs without training, and take a first look at what they are worth, in minutes.")
 _add_long("map", "Map real tiles and synthetic pairs; similar ones are near each other.")
 _add_long("fill", "Make synthetic pairs for an empty region of the map, like the real tiles there.")
 _add_long("export", "Write the accepted pairs as OME-TIFF and in the layouts of other tools.")

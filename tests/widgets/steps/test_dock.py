@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_organoid_synth.widgets.shared.menus import DOCKS, open_dock
+from napari_organoid_synth.widgets.shared.menus import DOCKS, WIDE, open_dock
 from napari_organoid_synth.widgets.shared.workspace import Workspace
-from napari_organoid_synth.widgets.steps.step_table import WIDE, step_of
+from napari_organoid_synth.widgets.steps.step_table import step_of
 from simulated import add_made, em_project
 
 

@@ -27,10 +27,12 @@ DOCKS = {
     "Segment": "segment.dock:SegmentWidget",
     "Export": "export.dock:ExportWidget",
 }
+WIDE = ("Curate", "Map")
+"""Pages of the wide dock at the bottom, the gallery and the map; both belong to the step Curate."""
 ALL_STEPS, GALLERY_AND_MAP = "All steps", "Gallery and map"
 WHOLE = {ALL_STEPS: "steps.dock:StepsWidget", GALLERY_AND_MAP: "steps.wide:WideTabs"}
 """Docks whose pages are those of `DOCKS`."""
-AREAS = dict.fromkeys(("Curate", "Map", GALLERY_AND_MAP), "bottom")  # these want width; the others are columns
+AREAS = dict.fromkeys((*WIDE, GALLERY_AND_MAP), "bottom")  # these want width; the others are columns
 LOW, WIDE = 950, 1500
 """A window that is lower is a laptop's; one that is narrower has no room for two galleries beside each other (px)."""
 BELOW = "organoid_synth_below"
@@ -55,8 +57,6 @@ def open_dock(viewer: Any, title: str) -> Any:
     QWidget
         The page: the widget of a dock of its own, or the one on the page of the step.
     """
-    from napari_organoid_synth.widgets.steps.step_table import WIDE
-
     viewer = getattr(viewer, "__wrapped__", viewer)  # commands and docks get a proxy that hides the window
     if (widget := _find(viewer, title)) is not None or title in WHOLE:
         widget = widget or _add(viewer, title)

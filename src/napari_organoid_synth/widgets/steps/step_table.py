@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_organoid_synth.widgets.shared.menus import WIDE
+
 
 @dataclass(frozen=True)
 class Step:
@@ -45,8 +47,6 @@ PAGE_NAMES = {
     "Blind test": "Blind test",
 }
 """How the pages of a step that has several are called on their tabs."""
-WIDE = ("Curate", "Map")
-"""Pages of the wide dock at the bottom, the gallery and the map; both belong to the step Curate."""
 
 
 def step_of(title: str) -> int:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_organoid_synth.widgets.shared.dock import WideDock
-from napari_organoid_synth.widgets.shared.menus import DOCKS
-from napari_organoid_synth.widgets.steps.step_table import WIDE
+from napari_organoid_synth.widgets.shared.menus import DOCKS, WIDE
 
 if TYPE_CHECKING:
     import napari
