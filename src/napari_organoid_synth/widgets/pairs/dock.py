@@ -32,10 +32,11 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.preflight_view import PreflightView
+from napari_organoid_synth.widgets.pairs.source_list import SourceList
 from napari_organoid_synth.widgets.pairs.sources import PairSources
 from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
-from napari_organoid_synth.widgets.shared.drop import Sources
+from napari_organoid_synth.widgets.shared.drop import Sources, looks_like_mask
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
 from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -86,6 +87,11 @@ class PairsWidget(ColumnDock):
         self.incoming.layersChosen.connect(self._add_layers)
         self.incoming.failed.connect(self._fail)
         self.column.addWidget(self.incoming)
+        self.sources = SourceList()
+        self.sources.removed.connect(self._use_sources)
+        self.sources.found.connect(self._use_sources)
+        self.sources.failed.connect(self._fail)
+        self.column.addWidget(self.sources)
         self.panel = PairPanel()
         self.panel.edited.connect(self._change)
         self.panel.cropWanted.connect(self._crop)
@@ -126,7 +132,9 @@ class PairsWidget(ColumnDock):
     # --- what comes in ---
 
     def add_paths(self, paths: list[Path]) -> None:
-        """Add files and folders as sources."""
+        """Add files and folders as sources; masks alone are for the images that are there."""
+        if not self.incoming.sources.images and all(map(looks_like_mask, paths)):
+            self.incoming.sources = Sources.of(self.workspace.pairs)
         self.incoming.add_paths(paths)
 
     def reset_choices(self, _: object = None) -> None:
@@ -150,6 +158,12 @@ class PairsWidget(ColumnDock):
         scale, reading = self.panel.scale(), self.panel.reading.for_new()
         project, canceled = self.workspace.project, self._restart_cancel()
         self._run(examine, sources, None, self._tiles(), canceled, scale, reading, before, project)
+
+    def _use_sources(self, table: PairTable) -> None:
+        """Check a table whose sources changed; masks that are dropped next are for its images."""
+        self.incoming.sources = Sources.of(table)
+        kind = table.mask_kind if table.kind_by_hand else None
+        self._run(examine, table, kind, self._tiles(), self._restart_cancel())
 
     def _grade(self, file: Path | None) -> None:
         """Give the images that there are their classes from a table."""
@@ -299,6 +313,8 @@ class PairsWidget(ColumnDock):
         self.project_label.setVisible(project is not None)
         self.project_button.setVisible(project is not None)
         self.cancel()
+        self.incoming.sources = Sources()
+        self.sources.forget()
         self.panel.show_pictures([])
         self.error.hide()
         self._missing, self._drawn = "", False
@@ -333,6 +349,7 @@ class PairsWidget(ColumnDock):
     # --- states ---
 
     def _show_table(self, table: PairTable | None) -> None:
+        self.sources.show_table(table)
         self.panel.show_table(table)
         self._refresh()
 
