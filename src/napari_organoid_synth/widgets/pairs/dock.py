@@ -34,15 +34,20 @@ from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.preflight_view import PreflightView
 from napari_organoid_synth.widgets.pairs.source_list import SourceList
 from napari_organoid_synth.widgets.pairs.sources import PairSources
+from napari_organoid_synth.widgets.pairs.suggestion_row import SuggestionRow
 from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources, looks_like_mask
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
 from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.tile import tile_settings, use_tile
 
 if TYPE_CHECKING:
     import napari
+
+    from napari_organoid_synth.core.pairs.suggestion import Suggestion
+    from napari_organoid_synth.core.preflight.findings import Preflight
 
 PURPOSE = "Everything is learned from real images with their masks. Five pairs are a start, twenty are good."
 
@@ -102,7 +107,11 @@ class PairsWidget(ColumnDock):
         self.panel.failed.connect(self._fail)
         self.panel.grid.toggled.connect(self.layers.show_grid)
         self.column.addWidget(self.panel)
+        self.suggestion = SuggestionRow()
+        self.suggestion.used.connect(self._use_suggestion)
+        self.column.addWidget(self.suggestion)
         self.preflight = PreflightView()
+        self.preflight.shown.connect(self._suggest)
         self.column.addWidget(self.preflight)
         self.annotate = AnnotatePanel(self.workspace)
         self.annotate.failed.connect(self.show_error)
@@ -220,11 +229,20 @@ class PairsWidget(ColumnDock):
         self.workspace.setPairs(table)
 
     def _tiles(self) -> TileSettings:
-        """Return the tile settings of the Train dock, or the defaults."""
-        try:
-            return TileSettings.parse(self.workspace.remembered("train").get("tiles", {}))
-        except UserError:
-            return TileSettings()
+        """Return the tile settings of the training, or the defaults."""
+        return tile_settings(self.workspace)
+
+    def _suggest(self, result: Preflight | None) -> None:
+        """Show what the objects suggest."""
+        table = self.workspace.pairs
+        scale = table.scale if table is not None else 1.0
+        self.suggestion.show_suggestion(result.suggestion if result is not None else None, self._tiles().size, scale)
+
+    def _use_suggestion(self, suggestion: Suggestion) -> None:
+        """Use the suggested tile and size, here and on the pages that train."""
+        if (table := self.workspace.pairs) is not None:
+            use_tile(self.workspace, suggestion.tile, suggestion.widest * suggestion.scale)
+            self._change(table.scaled(suggestion.scale))
 
     # --- read, in a worker ---
 
