@@ -18,11 +18,13 @@ from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
 from napari_organoid_synth.core.pairs.stack_rows import choose_planes
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.widgets.pairs import examine
 from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 from napari_organoid_synth.widgets.pairs.examine import colours, overlay
 from napari_organoid_synth.widgets.pairs.model import describe, image_text, reading_text, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.sample_choice import picture_of
 from qt_bindings import WORKER_FAILS
 
 
@@ -282,11 +284,32 @@ def test_a_folder_without_images_is_said_in_words_and_nothing_is_lost(qtbot, doc
     assert dock.button.isEnabled()
 
 
-def test_sample_data_fills_the_dock(qtbot, dock):
-    dock.empty.buttons[0].click()
+@pytest.mark.parametrize(
+    ("name", "kind", "classes"),
+    [
+        ("organoid_brightfield", "binary", ("organoid",)),
+        ("tissue", "instances", ("nucleus",)),
+        ("em", "classes", ("mitochondria", "membranes")),
+    ],
+)
+def test_sample_data_is_chosen_by_picture(qtbot, dock, monkeypatch, name, kind, classes):
+    monkeypatch.setattr(examine, "N_SIMULATED", 2)
+    assert not dock.samples.isHidden()
+    dock.samples.buttons[name].click()
     settle(qtbot, dock)
-    assert len(dock.workspace.pairs.matched) == 12
-    assert dock.verdict.text().startswith("Ready: 12 pairs")
+    table = dock.workspace.pairs
+    assert (len(table.matched), table.mask_kind, table.class_names) == (2, kind, classes)
+    assert dock.verdict.text().startswith("Ready: 2 pairs")
+    assert dock.empty.isHidden()
+
+
+def test_pictures_of_sample_data_are_drawn_by_the_simulators(qtbot, dock):
+    assert all(button.icon().isNull() for button in dock.samples.buttons.values())
+    for name in dock.samples.buttons:
+        assert picture_of(name).shape == (168, 168, 3)
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    qtbot.waitUntil(lambda: not any(one.icon().isNull() for one in dock.samples.buttons.values()), timeout=20000)
 
 
 def test_layers_become_a_pair(qtbot, dock):

@@ -18,7 +18,6 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets.pairs.examine import (
-    N_SIMULATED,
     Examination,
     Picture,
     Step,
@@ -40,6 +39,7 @@ from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources, looks_like_mask
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
 from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
+from napari_organoid_synth.widgets.shared.sample_choice import SampleChoice
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.tile import tile_settings, use_tile
 
@@ -62,7 +62,7 @@ class PairsWidget(ColumnDock):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__(viewer, "pairs", PURPOSE, {"Try with sample data": lambda: self.try_sample_data()})
+        super().__init__(viewer, "pairs", PURPOSE)
         self._canceled = threading.Event()
         self._worker: Any = None
         self._missing = ""  # invitation to drop what is still missing
@@ -76,9 +76,9 @@ class PairsWidget(ColumnDock):
         self._show_table(self.workspace.pairs)
 
     def _build(self) -> None:
-        self.empty.buttons[0].setToolTip(
-            f"Simulates {N_SIMULATED} images of electron microscopy with masks of mitochondria and membranes."
-        )
+        self.samples = SampleChoice()
+        self.samples.chosen.connect(self.try_sample_data)
+        self.empty.column.addWidget(self.samples)
         project = QHBoxLayout()
         self.project_label = WrapLabel()
         self.project_button = QPushButton("Change…")
@@ -97,6 +97,9 @@ class PairsWidget(ColumnDock):
         self.sources.found.connect(self._use_sources)
         self.sources.failed.connect(self._fail)
         self.column.addWidget(self.sources)
+        self.suggestion = SuggestionRow()
+        self.suggestion.used.connect(self._use_suggestion)
+        self.column.addWidget(self.suggestion)
         self.panel = PairPanel()
         self.panel.edited.connect(self._change)
         self.panel.cropWanted.connect(self._crop)
@@ -107,9 +110,6 @@ class PairsWidget(ColumnDock):
         self.panel.failed.connect(self._fail)
         self.panel.grid.toggled.connect(self.layers.show_grid)
         self.column.addWidget(self.panel)
-        self.suggestion = SuggestionRow()
-        self.suggestion.used.connect(self._use_suggestion)
-        self.column.addWidget(self.suggestion)
         self.preflight = PreflightView()
         self.preflight.shown.connect(self._suggest)
         self.column.addWidget(self.preflight)
@@ -185,10 +185,10 @@ class PairsWidget(ColumnDock):
         except UserError as error:
             self._fail(error)
 
-    def try_sample_data(self) -> None:
+    def try_sample_data(self, name: str = "organoid_brightfield") -> None:
         """Simulate a small set in a new project, so that everything can be tried."""
         project = self.workspace.ensure_project("sample data")
-        self._run(simulate_pairs, project, "em", self._restart_cancel())
+        self._run(simulate_pairs, project, name, self._restart_cancel())
 
     def _add_layers(self, image: Any, labels: Any) -> None:
         """Save two layers as a pair of the project."""

@@ -79,8 +79,8 @@ class PairLayers(QObject):
         hidden = show_alone(self.viewer, layers)
         self.viewer.layers.selection.active = layers[0]
         if hidden:
-            others = "layer under it is" if hidden == 1 else "layers under it are"
-            self.viewer.status = f"{layers[0].name}: {hidden} {others} hidden; the eye in the list shows them again."
+            others = "1 layer under it is" if hidden == 1 else f"{hidden} layers under it are"
+            self.viewer.status = f"{layers[0].name}: {others} hidden; the eye in the list shows what is hidden."
 
     def _show(self, pair: SamplePair) -> None:
         """Show a pair in place of the one that was opened before, unless its mask was edited."""

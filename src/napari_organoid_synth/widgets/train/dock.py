@@ -28,6 +28,7 @@ from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.runs import RunInfo, list_runs
+from napari_organoid_synth.widgets.shared.sample_choice import SampleChoice
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.tile import chosen_tile, tile_settings
 from napari_organoid_synth.widgets.train.decode_report import ReportCard
@@ -61,8 +62,10 @@ class TrainWidget(ColumnDock):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        ways_out = {"Try with sample data": lambda: open_dock(self.viewer, "Pairs").try_sample_data()}
-        super().__init__(viewer, "train", PURPOSE, ways_out)
+        super().__init__(viewer, "train", PURPOSE)
+        self.samples = SampleChoice()
+        self.samples.chosen.connect(lambda name: open_dock(self.viewer, "Pairs").try_sample_data(name))
+        self.empty.column.addWidget(self.samples)
         self.setAcceptDrops(True)
         self.runner = self.workspace.runner("train")
         self.stages = self.workspace.runner("pipeline")
