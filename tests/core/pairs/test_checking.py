@@ -226,6 +226,18 @@ def test_organoids_are_binary(image_set: ImageSet, name: str, number: int) -> No
     assert {entry.n_objects for entry in table.matched} == {1}
 
 
+def test_an_image_is_no_mask_of_any_class(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / "images" / f"{number}.png", picture(number))
+        save(tmp_path / "cell" / f"{number}.png", disc())
+        save(tmp_path / "wall" / f"{number}.png", picture(number + 9))
+    for classes in (("cell", "wall"), ("wall", "cell")):
+        masks = {name: tmp_path / name for name in classes}
+        for entry in check_pairs(find_pairs(tmp_path / "images", masks)).entries:
+            assert entry.status == "broken"
+            assert entry.reason.startswith(f"The mask of 'wall', wall/{entry.name}.png, looks like an image: ")
+
+
 def test_values_that_no_network_can_compute_with_are_refused():
     image = np.array([[[0.0, 1e300]]])
     with pytest.raises(UserError, match=r"of a\.tif has values up to 1e\+300\. Expected values up to 1e\+18"):

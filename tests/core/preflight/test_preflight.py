@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 from napari_organoid_synth.cli import app
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.suggestion import fitting_scale
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.preflight import measures, rules
 from napari_organoid_synth.core.preflight.findings import Preflight
 from napari_organoid_synth.core.preflight.preflight import preflight
-from napari_organoid_synth.core.preflight.rules import fitting_scale
 
 TILES = TileSettings(size=64)
 Make = Callable[[int], tuple[NDArray[np.generic], NDArray[np.uint16]]]

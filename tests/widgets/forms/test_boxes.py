@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_organoid_synth.widgets.forms.boxes import CheckBoxes, FloatBox, IntBox
 
@@ -64,3 +65,26 @@ def test_check_boxes_return_values_in_the_order_they_were_put(qtbot):
     boxes.boxes["b"].setChecked(True)
     assert boxes.get() == ("c", "a", "b")
     assert signal.args is not None
+
+
+@pytest.mark.parametrize(("cls", "other"), [(IntBox, 7), (FloatBox, 0.25)])
+def test_a_word_stands_for_zero_and_is_read_back(qtbot, cls, other):
+    box = cls()
+    qtbot.addWidget(box)
+    box.set_bounds(0, 10, optional=False)
+    box.put(0)
+    box.set_zero("automatic")
+    assert (box.get(), box.text()) == (0, "automatic")
+    box.put(other)
+    assert (box.get(), box.text()) == (other, str(other))
+    box.selectAll()
+    qtbot.keyClicks(box, "auto")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert (box.get(), box.text()) == (0, "automatic")
+    box.selectAll()
+    qtbot.keyClicks(box, "3")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert (box.get(), box.text()) == (3, "3")
+    box.put(0)
+    box.stepBy(1)
+    assert box.get() > 0

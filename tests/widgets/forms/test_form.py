@@ -13,10 +13,12 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_organoid_synth.core.adapt.settings import AdaptSettings
+from napari_organoid_synth.core.blind.settings import BlindSettings
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.frozen_model import Settings
-from napari_organoid_synth.core.gain.settings import SegmentSettings
+from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 from napari_organoid_synth.core.pairs.settings import PairSettings, TileSettings
@@ -307,3 +309,19 @@ def test_forms_load_no_torch():
         "sys.exit('torch' in sys.modules or 'napari' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("cls", "words"),
+    [
+        (GainSettings, {"folds": "automatic", "test_share": "automatic", "workers": "automatic", "seed": "0"}),
+        (Recipe, {"train.stop_after": "never", "train.seed": "0"}),
+        (BlindSettings, {"seconds": "never"}),
+        (AdaptSettings, {"size_ratio": "automatic", "threads": "automatic"}),
+    ],
+)
+def test_zero_is_said_in_words_where_it_has_a_meaning_of_its_own(qtbot, cls, words):
+    form = settings_form(cls)
+    qtbot.addWidget(form.native)
+    assert {path: form[path].native.text() for path in words} == words
+    assert form.value == cls()

@@ -14,13 +14,17 @@ from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QFileDialog
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair
+from napari_organoid_synth.core.pairs.stack_rows import choose_planes
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
+from napari_organoid_synth.widgets.pairs import examine
 from napari_organoid_synth.widgets.pairs.dock import PairsWidget
 from napari_organoid_synth.widgets.pairs.examine import colours, overlay
-from napari_organoid_synth.widgets.pairs.model import describe, image_text, sign, size_text
+from napari_organoid_synth.widgets.pairs.model import describe, image_text, reading_text, sign, size_text
 from napari_organoid_synth.widgets.shared.drop import Sources
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.sample_choice import picture_of
 from qt_bindings import WORKER_FAILS
 
 
@@ -280,11 +284,32 @@ def test_a_folder_without_images_is_said_in_words_and_nothing_is_lost(qtbot, doc
     assert dock.button.isEnabled()
 
 
-def test_sample_data_fills_the_dock(qtbot, dock):
-    dock.empty.buttons[0].click()
+@pytest.mark.parametrize(
+    ("name", "kind", "classes"),
+    [
+        ("organoid_brightfield", "binary", ("organoid",)),
+        ("tissue", "instances", ("nucleus",)),
+        ("em", "classes", ("mitochondria", "membranes")),
+    ],
+)
+def test_sample_data_is_chosen_by_picture(qtbot, dock, monkeypatch, name, kind, classes):
+    monkeypatch.setattr(examine, "N_SIMULATED", 2)
+    assert not dock.samples.isHidden()
+    dock.samples.buttons[name].click()
     settle(qtbot, dock)
-    assert len(dock.workspace.pairs.matched) == 12
-    assert dock.verdict.text().startswith("Ready: 12 pairs")
+    table = dock.workspace.pairs
+    assert (len(table.matched), table.mask_kind, table.class_names) == (2, kind, classes)
+    assert dock.verdict.text().startswith("Ready: 2 pairs")
+    assert dock.empty.isHidden()
+
+
+def test_pictures_of_sample_data_are_drawn_by_the_simulators(qtbot, dock):
+    assert all(button.icon().isNull() for button in dock.samples.buttons.values())
+    for name in dock.samples.buttons:
+        assert picture_of(name).shape == (168, 168, 3)
+    dock.viewer.window._qt_window.show()
+    dock.show()
+    qtbot.waitUntil(lambda: not any(one.icon().isNull() for one in dock.samples.buttons.values()), timeout=20000)
 
 
 def test_layers_become_a_pair(qtbot, dock):
@@ -416,14 +441,61 @@ def test_label_colours_differ_and_are_bright():
     assert np.abs(shown[1:] - shown[:-1]).max(axis=1).min() > 60
 
 
-def test_an_overlay_shows_the_centre():
+def test_an_overlay_shows_the_whole_image():
     labels = np.zeros((384, 512), np.int32)
-    labels[182:202, 246:266] = 1
+    labels[0:64, 0:64] = 1
+    labels[320:384, 448:512] = 2
     pair = SamplePair("a", np.random.default_rng(0).integers(0, 255, (1, 384, 512)).astype(np.uint8), labels)
-    picture = overlay(pair)
-    assert picture.shape == (96, 96, 3)
-    rows, columns = np.nonzero((picture == colours(np.array([1]))[0]).all(axis=2))
-    assert (rows.min(), rows.max()) == (columns.min(), columns.max()) == (43, 52)
+    picture = overlay(pair, 64)
+    assert picture.shape == (48, 64, 3)
+    for label, corner in ((1, (7, 7)), (2, (40, 56))):
+        rows, columns = np.nonzero((picture == colours(np.array([label]))[0]).all(axis=2))
+        assert (corner[0] in rows, corner[1] in columns) == (True, True)
+        assert len(rows) == 15  # the two edges inside the image
+
+
+def test_stacks_and_colours_are_said(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, shape in (("images", (5, 40, 40)), ("masks", (40, 40))):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(
+            tmp_path / folder / "z.tif", rng.integers(0, 2, shape).astype(np.uint8), photometric="minisblack"
+        )
+    asked = find_pairs(tmp_path)
+    assert reading_text(asked) == "Stack of 5 planes: say below what they are."
+    used = check_pairs(choose_planes(asked, "max"))
+    assert reading_text(used) == "Stack of 5 planes: the brightest is used (maximum)."
+    assert image_text(used.entries[0]) == "40 × 40 px, 8-bit, of a stack of 5 planes"
+    assert reading_text(check_pairs(choose_planes(asked, "slices"))) == "Stack of 5 planes: each plane is an image."
+    row = PairEntry(name="a", image="a.png", shape=(3, 40, 40), channel_names=RGB, dtype="uint8")
+    assert reading_text(PairTable(entries=(row,))) == "RGB images."
+    grey = row.replace(name="b", shape=(1, 40, 40), channel_names=())
+    assert reading_text(PairTable(entries=(row, grey))) == "1 of 2 images are RGB."
+
+
+def test_the_next_pair_takes_the_place_of_the_one_before_but_not_of_edits(qtbot, dock, data, tmp_path):
+    dock.add_paths([data])
+    settle(qtbot, dock)
+    own = dock.viewer.add_image(np.zeros((400, 400), np.uint8), name="mine")
+    far = dock.viewer.add_image(np.zeros((9, 9), np.uint8), name="far", translate=(900, 900))
+    dock.layers.open("s1")
+    qtbot.waitUntil(lambda: "s1 mask" in dock.viewer.layers, timeout=20000)
+    assert (own.visible, far.visible) == (False, True)
+    height, width = getattr(dock.viewer, "scene", dock.viewer).camera.center[-2:]
+    assert (round(height), round(width)) == (64, 64)  # the view is on the pair of 128 px
+    assert "1 layer under it is hidden" in dock.viewer.status
+    dock.layers.open("s2")
+    qtbot.waitUntil(lambda: "s2 mask" in dock.viewer.layers, timeout=20000)
+    assert [layer.name for layer in dock.viewer.layers] == ["mine", "far", "s2", "s2 mask"]
+    dock.viewer.layers["s2 mask"].paint((5, 5), 1)
+    dock.layers.open("s3")
+    qtbot.waitUntil(lambda: "s3 mask" in dock.viewer.layers, timeout=20000)
+    assert {layer.name for layer in dock.viewer.layers} == {"mine", "far", "s2", "s2 mask", "s3", "s3 mask"}
+    assert not dock.viewer.layers["s2 mask"].visible
+    dock.layers.open("s2")  # it is still there
+    assert dock.viewer.layers["s2 mask"].visible
+    dock.workspace.setProject(tmp_path / "another")
+    assert {layer.name for layer in dock.viewer.layers} == {"mine", "far", "s2", "s2 mask"}
 
 
 def test_outlines_are_dropped_and_chosen_like_masks(qtbot, dock, data, monkeypatch):
@@ -695,9 +767,10 @@ def test_files_are_added_to_the_pairs_that_are_there(qtbot, dock, data, tmp_path
     table = dock.workspace.pairs
     assert [entry.name for entry in table.matched] == ["s0", "s1", "s2", "s3", "fresh", "more_s1"]
     assert [entry.name for entry in table.test] == ["s0"]
-    dock.add_paths([data])  # a folder with both stands for all
+    dock.add_paths([data])  # a folder is searched again; what other folders gave stays
     settle(qtbot, dock)
-    assert [entry.name for entry in dock.workspace.pairs.matched] == ["s0", "s1", "s2", "s3"]
+    names = [entry.name for entry in dock.workspace.pairs.matched]
+    assert names == ["fresh", "more_s1", "s0", "s1", "s2", "s3"]
 
 
 def test_test_images_and_groups_are_chosen_on_the_page(qtbot, dock, data, monkeypatch):

@@ -119,16 +119,19 @@ def read_masks(entry: PairEntry, size: tuple[int, int]) -> tuple[DrawnMask, int]
 
 
 def merged_remarks(entry: PairEntry, size: tuple[int, int]) -> list[str]:
-    """Say which masks of a row lose their numbers because they become one class each beside others."""
+    """Check each mask of a row with several, and say which lose their numbers because they become one class each.
+
+    Raises
+    ------
+    UserError
+        If one of them is an image or has blurred edges: merged, every pixel above 0 would be its class.
+    """
     remarks = []
     for name, path in entry.masks.items() if len(entry.masks) > 1 else ():
         mask = _read_mask(Path(path), entry, size)
         number = np.count_nonzero(np.unique(mask.labels))
-        try:
-            is_numbered = mask.is_objects or inspect_mask(mask.labels, short(Path(path))).kind == "instances"
-        except UserError:  # grey edges: no ids
-            continue
-        if is_numbered and number > 1:
+        facts = inspect_mask(mask.labels, f"of '{name}', {short(Path(path))},", drawn_singly=mask.is_objects)
+        if (mask.is_objects or facts.kind == "instances") and number > 1:
             remarks.append(f"the {number:,} numbered objects of '{name}' {ONE_CLASS}")
     return remarks
 

@@ -86,7 +86,8 @@ def with_grades(table: PairTable, file: Path, column: str = "") -> PairTable:
     )
     without = [entry.name for entry in images if entry.name not in grades]
     unknown = [rows[line][names_at] for line in range(len(rows)) if line not in found[names_at]]
-    return table.replace(entries=entries, grade_notes=tuple(_notes(file, grades, without, unknown)))
+    notes = tuple(_notes(file, grades, without, unknown))
+    return table.replace(entries=entries, grade_notes=notes, grades_file=str(Path(file).expanduser().absolute()))
 
 
 def _spelling(grades: Sequence[str]) -> dict[str, str]:

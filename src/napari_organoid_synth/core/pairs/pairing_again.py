@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +105,30 @@ def keep_groups(table: PairTable, before: PairTable, rule: str = "") -> PairTabl
     )
 
 
-def add_earlier(table: PairTable, before: PairTable) -> PairTable:
+def add_earlier(table: PairTable, before: PairTable, folders: Sequence[Path] = ()) -> PairTable:
     """Return a table with the rows before, too, of files that it lacks; a new row of a name that is taken gets another.
 
     Its row is named by the folder of its image, or gets a number.
+
+    Parameters
+    ----------
+    table : PairTable
+        Found now.
+    before : PairTable
+        Of the project.
+    folders : sequence of Path
+        Searched just now: what is below them and was not found again is not kept.
     """
     found = {Path(entry.image).resolve() for entry in table.entries if entry.image}
-    return _joined(
-        [entry for entry in before.entries if entry.image and Path(entry.image).resolve() not in found], table
-    )
+    searched = [folder.resolve() for folder in folders]
+    kept = []
+    for entry in before.entries:
+        path = Path(entry.image).resolve()
+        if entry.image and path not in found and not any(map(path.is_relative_to, searched)):
+            kept.append(entry)
+    used = {mask for entry in kept for mask in entry.masks.values()}
+    new = [entry for entry in table.entries if entry.image or not used & set(entry.masks.values())]
+    return _joined(kept, table.replace(entries=tuple(new)))
 
 
 def _joined(earlier: list[PairEntry], table: PairTable) -> PairTable:

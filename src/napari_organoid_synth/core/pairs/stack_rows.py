@@ -41,9 +41,12 @@ def expand_stack(entry: PairEntry, planes: str = "") -> Iterator[PairEntry]:
     if other is not None and not is_single_mask:
         reason = f"{name} has {plural(count, 'slice')}, {short(Path(other[0]))} has {other[1]}."
         yield entry.replace(status="broken", reason=reason)
-    elif count == 1:
+        return
+    if count == 1:
         yield entry
-    elif planes.isdigit():
+        return
+    entry = entry.replace(n_planes=count)
+    if planes.isdigit():
         if int(planes) >= count:
             reason = f"{name} has no slice {planes}: expected 0 to {count - 1}."
             yield entry.replace(status="broken", stack_use="ask", reason=reason)

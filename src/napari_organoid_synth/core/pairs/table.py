@@ -32,6 +32,7 @@ class PairEntry(FrozenModel):
 
     name: str = Field(description="Unique in the table.")
     image: str = Field("", description="File of the image; empty for a mask without image.")
+    n_planes: int | None = Field(None, ge=2, description="Slices of the file, if it is a stack.")
     page: int | None = Field(None, ge=0, description="Slice of a stack, from 0; the same for image and masks.")
     stack_use: StackUse = Field(
         "", description="How a stack beside a mask of one plane is used: one slice, slices as channels, a projection."
@@ -106,6 +107,7 @@ class PairTable(FrozenModel):
     folder_notes: tuple[str, ...] = Field((), description="Sentences about folders that were left out.")
     check_notes: tuple[str, ...] = Field((), description="Sentences about the set, from its check.")
     grade_notes: tuple[str, ...] = Field((), description="Sentences about the table that gave images their classes.")
+    grades_file: str = Field("", description="That table.")
 
     @model_validator(mode="before")
     @classmethod
@@ -176,6 +178,7 @@ class PairTable(FrozenModel):
         """Write JSON, with relative paths for files below its folder, so that a project can be moved."""
         base = Path(path).resolve().parent
         values = self.model_dump(mode="json")
+        values["grades_file"] = _relative(self.grades_file, base)
         for entry in values["entries"]:
             entry["image"] = _relative(entry["image"], base)
             entry["masks"] = {name: _relative(mask, base) for name, mask in entry["masks"].items()}
@@ -208,13 +211,14 @@ class PairTable(FrozenModel):
         except UserError as error:
             raise UserError(f"{path}: {error.found}", error.expected, "Find the pairs again.") from None
         return table.replace(
+            grades_file=_absolute(table.grades_file, base),
             entries=tuple(
                 entry.replace(
                     image=_absolute(entry.image, base),
                     masks={name: _absolute(mask, base) for name, mask in entry.masks.items()},
                 )
                 for entry in table.entries
-            )
+            ),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from napari_organoid_synth.core.frozen_model import FrozenModel
+from napari_organoid_synth.core.pairs.suggestion import Suggestion
 
 Level = Literal["good", "warning", "problem"]
 MARKS: dict[Level, str] = {"good": "✓", "warning": "!", "problem": "✕"}
@@ -34,6 +35,7 @@ class Preflight(FrozenModel):
     images: int = Field(0, ge=0, description="Usable images.")
     measured: int = Field(0, ge=0, description="Images whose pixels were measured for tiles and shapes.")
     tile: int = Field(256, description="Side of the tiles, px.")
+    suggestion: Suggestion | None = Field(None, description="Tile and size that suit the objects.")
     next_command: str = Field("", description="The command to run next, without the name of the project.")
 
     @property

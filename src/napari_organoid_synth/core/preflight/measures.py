@@ -32,6 +32,9 @@ MAX_SECONDS, MAX_SHAPE_SECONDS = 1.2, 0.5
 MIN_SOLID = 0.25
 """Share of its bounding box that an object fills at least; networks of lines fill less."""
 
+MIN_SOLID_SHARE = 0.5
+"""Share of the marked pixels that solid objects hold at least, where masks are of objects."""
+
 
 @dataclass
 class Measures:
@@ -49,6 +52,8 @@ class Measures:
         Longer side of the bounding box of each solid object, px, as used.
     areas : list of int
         Area of each solid object, px.
+    marked : int
+        Pixels of all objects and nets.
     full : list of str
         Names of images without background.
     survivals : list of Survival
@@ -61,6 +66,7 @@ class Measures:
     refusals: Counter[str] = field(default_factory=Counter)
     sides: list[int] = field(default_factory=list)
     areas: list[int] = field(default_factory=list)
+    marked: int = 0
     full: list[str] = field(default_factory=list)
     survivals: list[Survival] = field(default_factory=list)
 
@@ -68,6 +74,11 @@ class Measures:
     def diameter(self) -> float:
         """Median diameter of the solid objects, px, as in training; 0 without any."""
         return median_diameter(self.areas) if self.areas else 0.0
+
+    @property
+    def are_objects(self) -> bool:
+        """Whether most of what is marked are solid objects rather than nets."""
+        return bool(self.areas) and sum(self.areas) >= MIN_SOLID_SHARE * self.marked
 
     @property
     def object_side(self) -> float:
@@ -155,6 +166,7 @@ def _measure_objects(result: Measures, pair: SamplePair) -> NDArray[np.int32] | 
 def _add_solid_sizes(result: Measures, objects: NDArray[np.int32]) -> None:
     """Note area and longer side of each object that fills enough of its bounding box, px."""
     areas = np.bincount(objects.ravel())
+    result.marked += int(areas[1:].sum())
     for number, box in enumerate(boxes(objects), 1):
         if box is None:
             continue

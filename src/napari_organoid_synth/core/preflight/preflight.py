@@ -7,10 +7,11 @@ from collections.abc import Callable
 from napari_organoid_synth.core.generators.config import generator_config
 from napari_organoid_synth.core.pairs.groups import groups_of
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.suggestion import Suggestion, suggest
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.preflight import rules
 from napari_organoid_synth.core.preflight.findings import Finding, Preflight
-from napari_organoid_synth.core.preflight.measures import measure
+from napari_organoid_synth.core.preflight.measures import Measures, measure
 
 
 def preflight(
@@ -56,8 +57,15 @@ def preflight(
         images=len(table.matched),
         measured=measures.images,
         tile=tiles.size,
+        suggestion=_suggestion(table, measures),
         next_command=_next_command(found, table, measures.object_side),
     )
+
+
+def _suggestion(table: PairTable, measures: Measures) -> Suggestion | None:
+    """Return the tile and size that suit the objects; None for nets and images without masks."""
+    sizes = [entry.shape[1:] for entry in table.train if entry.shape is not None]
+    return suggest([side / table.scale for side in measures.sides], sizes) if measures.are_objects else None
 
 
 def _next_command(found: dict[str, Finding], table: PairTable, object_side: float) -> str:

@@ -12,6 +12,7 @@ from napari_organoid_synth.core.pairs.grades import ungraded_warning
 from napari_organoid_synth.core.pairs.groups import Grouping
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.split import split_sentence
+from napari_organoid_synth.core.pairs.suggestion import fitting_scale
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.pairs.tiling import small_image_warning
 from napari_organoid_synth.core.preflight.findings import Finding, Level
@@ -22,8 +23,6 @@ from napari_organoid_synth.core.training.object_size import MIN_DIAMETER
 
 FEW_IMAGES, GOOD_IMAGES = 5, 20
 FEW_TILES = 20
-FITTING = 0.9
-"""Share of a tile that a whole object should fill at most."""
 MAX_RANGE = 8
 """Ratio of brightest values above which images differ too much."""
 MAX_LOST = 0.1
@@ -105,13 +104,6 @@ def objects(table: PairTable, measures: Measures, settings: TileSettings) -> Ite
     else:
         text = f"Objects are about {median:.0f} px across, most below {side:.0f} px: whole ones fit a tile."
         yield Finding(topic="objects", level="good", sentence=text, values=values)
-
-
-def fitting_scale(side: float, tile: int) -> float:
-    """Return the scale, at most 1, at which an object of that side, px, fits a tile; two significant digits, down."""
-    scale = min(1.0, FITTING * tile / side)
-    unit = 10.0 ** (math.floor(math.log10(scale)) - 1)
-    return round(math.floor(scale / unit + 1e-9) * unit, 6)
 
 
 def background(measures: Measures) -> Iterator[Finding]:

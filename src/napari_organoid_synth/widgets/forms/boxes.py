@@ -49,7 +49,22 @@ def guard_wheel(widget: QWidget) -> None:
     widget.installEventFilter(guard)
 
 
-class IntBox(QSpinBox):
+class _ZeroWord:
+    """Shows a word in place of 0 where 0 has a meaning of its own, such as "automatic"; it can be typed, too."""
+
+    zero = ""
+
+    def set_zero(self, word: str) -> None:
+        """Show this word for 0; empty: the number."""
+        self.zero = word
+        self.lineEdit().setText(self.textFromValue(self.value()))  # type: ignore[attr-defined]
+
+    def is_zero_word(self, text: str) -> bool:
+        """Return whether a text is the word, or its beginning."""
+        return bool(self.zero and text.strip()) and self.zero.startswith(text.strip().casefold())
+
+
+class IntBox(_ZeroWord, QSpinBox):
     """Whole numbers; the arrows stay within the bounds, typing may leave them (the form then says so)."""
 
     edited = Signal(object)
@@ -74,6 +89,21 @@ class IntBox(QSpinBox):
         """Show a number or "automatic"."""
         self.setValue(self.minimum() if value is None else value)
 
+    def textFromValue(self, value: int) -> str:
+        """Return the number, or the word for 0."""
+        return self.zero if self.zero and value == 0 else str(super().textFromValue(value))
+
+    def valueFromText(self, text: str) -> int:
+        """Read a number, or the word for 0."""
+        return 0 if self.is_zero_word(text) else int(super().valueFromText(text))
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        """Accept numbers and the word for 0."""
+        if self.is_zero_word(text):
+            return QValidator.State.Acceptable, text, position
+        found: tuple[QValidator.State, str, int] = super().validate(text, position)
+        return found
+
     def stepBy(self, steps: int) -> None:
         """Move one step per notch (a hundredth of large numbers), stopped at the bounds."""
         value = self.get()
@@ -88,7 +118,7 @@ class IntBox(QSpinBox):
         self.edited.emit(self.get())
 
 
-class FloatBox(QDoubleSpinBox):
+class FloatBox(_ZeroWord, QDoubleSpinBox):
     """Numbers of any magnitude, shown and kept with all their digits: 2e-4 stays 2e-4."""
 
     edited = Signal(object)
@@ -115,18 +145,24 @@ class FloatBox(QDoubleSpinBox):
         self.setValue(self.minimum() if value is None else value)
 
     def textFromValue(self, value: float) -> str:
-        """Return the shortest text that reads back as the same number."""
+        """Return the shortest text that reads back as the same number, or the word for 0."""
+        if self.zero and value == 0:
+            return self.zero
         return f"{value:.15g}".replace("e-0", "e-")
 
     def valueFromText(self, text: str) -> float:
-        """Read a number in any notation; a comma counts as a point."""
+        """Read a number in any notation, or the word for 0; a comma counts as a point."""
+        if self.is_zero_word(text):
+            return 0.0
         try:
             return float(text.replace(",", "."))
         except ValueError:
             return float(self.value())
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Accept numbers in any notation, and the beginnings of one."""
+        """Accept numbers in any notation, the beginnings of one, and the word for 0."""
+        if self.is_zero_word(text):
+            return QValidator.State.Acceptable, text, position
         try:
             state = QValidator.State.Acceptable if math.isfinite(float(text.replace(",", "."))) else None
         except ValueError:

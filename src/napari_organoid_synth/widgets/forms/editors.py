@@ -7,6 +7,7 @@ list editors cannot have an open number of choices. `create_editor` uses magicgu
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -32,6 +33,7 @@ from napari_organoid_synth.widgets.forms.boxes import (
 from napari_organoid_synth.widgets.forms.plain_text import plain
 
 MIN_WIDTH = 90  # px
+_ZERO = re.compile(r"(?<!below )\b0: ([^.;,]+)")
 
 
 class _QtBox(QBaseValueWidget):
@@ -57,6 +59,8 @@ class NumberEdit(_BoxEdit):
     low, high : float
         Where the arrows stop. Other numbers can be typed and set: the settings class refuses them in words.
     nullable : bool
+    zero : str
+        Shown in place of 0.
     """
 
     def __init__(
@@ -66,10 +70,12 @@ class NumberEdit(_BoxEdit):
         low: float = -math.inf,
         high: float = math.inf,
         nullable: bool = False,
+        zero: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(nullable=nullable, **kwargs)
         self.native.set_bounds(low, high, nullable)
+        self.native.set_zero(zero)
         if value is not Undefined:
             self.value = value
 
@@ -259,6 +265,7 @@ def editor_options(field: FieldInfo) -> dict[str, Any]:
             "low": low,
             "high": high,
             "nullable": optional,
+            "zero": zero_word(field),
         }
     if get_origin(kind) is Literal:
         return {"widget_type": ChoiceEdit}  # magicgui reads the choices from the type
@@ -268,6 +275,22 @@ def editor_options(field: FieldInfo) -> dict[str, Any]:
             return {"widget_type": SetEdit, "choices": get_args(item)}
         return {"widget_type": TupleEdit, "read": item}
     return {"widget_type": TextEdit if kind is str else NumberOrTextEdit}
+
+
+def zero_word(field: FieldInfo) -> str:
+    """Return what a form shows in place of 0, where the description says what 0 means; empty where it is a number.
+
+    Examples
+    --------
+    >>> from pydantic import Field
+    >>> words = ("Threads; 0: as many as there are cores.", "Ends after so many; 0: never.", "Share; 0 is smooth.")
+    >>> [zero_word(Field(description=text)) for text in words]
+    ['automatic', 'never', '']
+    """
+    found = _ZERO.search(field.description or "")
+    if found is None:
+        return ""
+    return found[1] if found[1].partition(" ")[0] in ("never", "off", "none", "no", "all") else AUTOMATIC
 
 
 def split_optional(annotation: Any) -> tuple[Any, bool]:

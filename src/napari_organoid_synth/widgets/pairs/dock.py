@@ -18,7 +18,6 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.pairs.annotate_panel import AnnotatePanel
 from napari_organoid_synth.widgets.pairs.examine import (
-    N_SIMULATED,
     Examination,
     Picture,
     Step,
@@ -32,16 +31,23 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.preflight_view import PreflightView
+from napari_organoid_synth.widgets.pairs.source_list import SourceList
 from napari_organoid_synth.widgets.pairs.sources import PairSources
+from napari_organoid_synth.widgets.pairs.suggestion_row import SuggestionRow
 from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
-from napari_organoid_synth.widgets.shared.drop import Sources
+from napari_organoid_synth.widgets.shared.drop import Sources, looks_like_mask
 from napari_organoid_synth.widgets.shared.layers import pair_from_layers
 from napari_organoid_synth.widgets.shared.project_choice import choose_project, short
+from napari_organoid_synth.widgets.shared.sample_choice import SampleChoice
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.tile import tile_settings, use_tile
 
 if TYPE_CHECKING:
     import napari
+
+    from napari_organoid_synth.core.pairs.suggestion import Suggestion
+    from napari_organoid_synth.core.preflight.findings import Preflight
 
 PURPOSE = "Everything is learned from real images with their masks. Five pairs are a start, twenty are good."
 
@@ -56,7 +62,7 @@ class PairsWidget(ColumnDock):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__(viewer, "pairs", PURPOSE, {"Try with sample data": lambda: self.try_sample_data()})
+        super().__init__(viewer, "pairs", PURPOSE)
         self._canceled = threading.Event()
         self._worker: Any = None
         self._missing = ""  # invitation to drop what is still missing
@@ -70,9 +76,9 @@ class PairsWidget(ColumnDock):
         self._show_table(self.workspace.pairs)
 
     def _build(self) -> None:
-        self.empty.buttons[0].setToolTip(
-            f"Simulates {N_SIMULATED} images of electron microscopy with masks of mitochondria and membranes."
-        )
+        self.samples = SampleChoice()
+        self.samples.chosen.connect(self.try_sample_data)
+        self.empty.column.addWidget(self.samples)
         project = QHBoxLayout()
         self.project_label = WrapLabel()
         self.project_button = QPushButton("Change…")
@@ -86,6 +92,14 @@ class PairsWidget(ColumnDock):
         self.incoming.layersChosen.connect(self._add_layers)
         self.incoming.failed.connect(self._fail)
         self.column.addWidget(self.incoming)
+        self.sources = SourceList()
+        self.sources.removed.connect(self._use_sources)
+        self.sources.found.connect(self._use_sources)
+        self.sources.failed.connect(self._fail)
+        self.column.addWidget(self.sources)
+        self.suggestion = SuggestionRow()
+        self.suggestion.used.connect(self._use_suggestion)
+        self.column.addWidget(self.suggestion)
         self.panel = PairPanel()
         self.panel.edited.connect(self._change)
         self.panel.cropWanted.connect(self._crop)
@@ -97,6 +111,7 @@ class PairsWidget(ColumnDock):
         self.panel.grid.toggled.connect(self.layers.show_grid)
         self.column.addWidget(self.panel)
         self.preflight = PreflightView()
+        self.preflight.shown.connect(self._suggest)
         self.column.addWidget(self.preflight)
         self.annotate = AnnotatePanel(self.workspace)
         self.annotate.failed.connect(self.show_error)
@@ -126,7 +141,9 @@ class PairsWidget(ColumnDock):
     # --- what comes in ---
 
     def add_paths(self, paths: list[Path]) -> None:
-        """Add files and folders as sources."""
+        """Add files and folders as sources; masks alone are for the images that are there."""
+        if not self.incoming.sources.images and all(map(looks_like_mask, paths)):
+            self.incoming.sources = Sources.of(self.workspace.pairs)
         self.incoming.add_paths(paths)
 
     def reset_choices(self, _: object = None) -> None:
@@ -151,6 +168,12 @@ class PairsWidget(ColumnDock):
         project, canceled = self.workspace.project, self._restart_cancel()
         self._run(examine, sources, None, self._tiles(), canceled, scale, reading, before, project)
 
+    def _use_sources(self, table: PairTable) -> None:
+        """Check a table whose sources changed; masks that are dropped next are for its images."""
+        self.incoming.sources = Sources.of(table)
+        kind = table.mask_kind if table.kind_by_hand else None
+        self._run(examine, table, kind, self._tiles(), self._restart_cancel())
+
     def _grade(self, file: Path | None) -> None:
         """Give the images that there are their classes from a table."""
         table = self.workspace.pairs
@@ -162,10 +185,10 @@ class PairsWidget(ColumnDock):
         except UserError as error:
             self._fail(error)
 
-    def try_sample_data(self) -> None:
+    def try_sample_data(self, name: str = "organoid_brightfield") -> None:
         """Simulate a small set in a new project, so that everything can be tried."""
         project = self.workspace.ensure_project("sample data")
-        self._run(simulate_pairs, project, "em", self._restart_cancel())
+        self._run(simulate_pairs, project, name, self._restart_cancel())
 
     def _add_layers(self, image: Any, labels: Any) -> None:
         """Save two layers as a pair of the project."""
@@ -206,11 +229,20 @@ class PairsWidget(ColumnDock):
         self.workspace.setPairs(table)
 
     def _tiles(self) -> TileSettings:
-        """Return the tile settings of the Train dock, or the defaults."""
-        try:
-            return TileSettings.parse(self.workspace.remembered("train").get("tiles", {}))
-        except UserError:
-            return TileSettings()
+        """Return the tile settings of the training, or the defaults."""
+        return tile_settings(self.workspace)
+
+    def _suggest(self, result: Preflight | None) -> None:
+        """Show what the objects suggest."""
+        table = self.workspace.pairs
+        scale = table.scale if table is not None else 1.0
+        self.suggestion.show_suggestion(result.suggestion if result is not None else None, self._tiles().size, scale)
+
+    def _use_suggestion(self, suggestion: Suggestion) -> None:
+        """Use the suggested tile and size, here and on the pages that train."""
+        if (table := self.workspace.pairs) is not None:
+            use_tile(self.workspace, suggestion.tile, suggestion.widest * suggestion.scale)
+            self._change(table.scaled(suggestion.scale))
 
     # --- read, in a worker ---
 
@@ -299,6 +331,8 @@ class PairsWidget(ColumnDock):
         self.project_label.setVisible(project is not None)
         self.project_button.setVisible(project is not None)
         self.cancel()
+        self.incoming.sources = Sources()
+        self.sources.forget()
         self.panel.show_pictures([])
         self.error.hide()
         self._missing, self._drawn = "", False
@@ -333,6 +367,7 @@ class PairsWidget(ColumnDock):
     # --- states ---
 
     def _show_table(self, table: PairTable | None) -> None:
+        self.sources.show_table(table)
         self.panel.show_table(table)
         self._refresh()
 

@@ -23,6 +23,8 @@ from napari_organoid_synth.widgets.shared.drop import Sources
 
 N_OVERLAYS = 3
 N_SIMULATED = 12
+PICTURE_SIDE = 168
+"""Longer side of an overlay, px: twice what the page shows, for sharp screens."""
 
 Picture = tuple[str, NDArray[np.uint8]]
 """Name of a pair and its overlay, (Y, X, 3) uint8."""
@@ -100,7 +102,7 @@ def examine(
 def _find(
     given: Sources, scale: float, reading: tuple[str, Channels], before: PairTable, project: Project | None
 ) -> PairTable:
-    """Find pairs, and keep what was chosen before for the same files; single files are added to those before."""
+    """Find pairs and add them to those before; what was chosen before for the same files stays."""
     from napari_organoid_synth.core.pairs.grades import with_grades
     from napari_organoid_synth.core.pairs.pairing_again import add_earlier, keep_choices, keep_own
     from napari_organoid_synth.core.pairs.settings import PairSettings
@@ -108,8 +110,7 @@ def _find(
 
     table = choose_channels(given.find(reading[0]), reading[1]).scaled(scale)
     table = keep_own(keep_choices(table, before, PairSettings()), before, project)
-    if not any(map(is_folder, given.images)):
-        table = add_earlier(table, before)
+    table = add_earlier(table, before, [path for path in given.images if is_folder(path)])
     return table if given.grades is None else with_grades(table, given.grades)
 
 
@@ -170,16 +171,12 @@ def draw_overlays(table: PairTable, canceled: threading.Event, seed: int = 0) ->
         yield rows[number].name, overlay(read_pair_of(table, rows[number].name))
 
 
-def overlay(pair: SamplePair, side: int = 96) -> NDArray[np.uint8]:
-    """Draw the central square of a pair, at most ``side`` px, with 1 px outlines in a colour per label."""
-    from napari_organoid_synth.core.pairs.pictures import outline, picture
+def overlay(pair: SamplePair, side: int = PICTURE_SIDE) -> NDArray[np.uint8]:
+    """Draw a whole pair, its longer side at most ``side`` px, with 1 px outlines in a colour per label."""
+    from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail, outline
 
-    height, width = pair.size
-    step = max(1, round(min(height, width) / (2 * side)))  # half of a large image, so that structures stay visible
-    span = min(height, width, side * step)
-    top, start = (height - span) // 2, (width - span) // 2
-    square = np.s_[..., top : top + span : step, start : start + span : step]
-    labels, shown = pair.labels[square], picture(pair.image[square], pair.is_rgb)
+    image, labels = map(decode_png, make_thumbnail(pair, side))
+    shown: NDArray[np.uint8] = np.array(image)
     lines = outline(labels)
     shown[lines] = colours(labels[lines])
     return shown

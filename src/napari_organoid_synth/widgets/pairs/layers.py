@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,17 @@ from qtpy.QtCore import QObject
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.pairs.table import PairEntry
 from napari_organoid_synth.core.pairs.tiling import TileGrid
 from napari_organoid_synth.widgets.pairs.examine import read_pair_of
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.layer_grid import place_of
-from napari_organoid_synth.widgets.shared.layers import show_pair, shows
+from napari_organoid_synth.widgets.shared.layers import PREVIEW, show_alone, show_pair, shows, unedited_layers
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 GRID = "tile grid"
+FROM_TABLE = "organoid_synth_from_table"
+"""Key of the metadata of layers that were opened from the table: the next pair takes their place."""
 
 
 class PairLayers(QObject):
@@ -55,16 +58,39 @@ class PairLayers(QObject):
         from napari.qt.threading import create_worker
 
         table = self.workspace.pairs
-        if table is None or any(shows(layer, table.entry(name)) for layer in self.viewer.layers):
+        if table is None:
+            return
+        if there := self._layers_of(table.entry(name)):
+            for layer in there:
+                layer.visible = True
+            self._view(there)
             return
         worker: Any = create_worker(read_pair_of, table, name, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._show)
         worker.errored.connect(self._failed)
         start_worker(worker)
 
+    def _layers_of(self, entry: PairEntry) -> list[Any]:
+        """Return the layers that show the image of a row, and the mask beside it."""
+        return [layer for layer in self.viewer.layers if shows(layer, entry)]
+
+    def _view(self, layers: Sequence[Any]) -> None:
+        """Bring a pair into view; a person's own layers under it are hidden, not removed."""
+        hidden = show_alone(self.viewer, layers)
+        self.viewer.layers.selection.active = layers[0]
+        if hidden:
+            others = "1 layer under it is" if hidden == 1 else f"{hidden} layers under it are"
+            self.viewer.status = f"{layers[0].name}: {others} hidden; the eye in the list shows what is hidden."
+
     def _show(self, pair: SamplePair) -> None:
-        image, _ = show_pair(self.viewer, pair)
-        self.viewer.layers.selection.active = image
+        """Show a pair in place of the one that was opened before, unless its mask was edited."""
+        for layer in unedited_layers(self.viewer):
+            if layer.metadata.get(FROM_TABLE):
+                self.viewer.layers.remove(layer)
+        layers = show_pair(self.viewer, pair)
+        for layer in layers:
+            layer.metadata[FROM_TABLE] = True
+        self._view(layers)
         if self._grid:
             self.show_grid(True)
 
@@ -102,5 +128,6 @@ class PairLayers(QObject):
             edge_color="white",
             face_color="transparent",
             opacity=0.6,
+            metadata={PREVIEW: GRID},
             **place_of(layer, range(layer.ndim)[-2:]),
         )

@@ -16,6 +16,14 @@ from napari_organoid_synth.widgets.forms.plain_text import plain
 COLUMNS = ("Pair", "Size", "Objects")
 SIGNS = {"matched": "✓", "orphan": "○", "ambiguous": "?", "broken": "✕", "skipped": "–"}
 MAX_CROP = 8  # px
+STACK_TEXTS = {
+    "plane": "each plane is an image",
+    "ask": "say below what they are",
+    "channels": "taken as channels",
+    "max": "the brightest is used (maximum)",
+    "mean": "their mean is used",
+}
+"""How the planes of a stack are used."""
 
 
 def can_crop(entry: PairEntry) -> bool:
@@ -78,7 +86,8 @@ def sign(entry: PairEntry) -> str:
 def image_text(entry: PairEntry) -> str:
     """Describe size and pixels of an image: ``512 × 378 px, RGB``, ``512 × 378 px, 3 channels, 16-bit``."""
     bits = "" if entry.channel_names == RGB and entry.dtype == "uint8" else bits_text(entry.dtype)
-    return ", ".join(filter(None, (size_text(entry.replace(dtype="uint8")), bits)))
+    stack = f"of a stack of {entry.n_planes} planes" if entry.n_planes is not None else ""
+    return ", ".join(filter(None, (size_text(entry.replace(dtype="uint8")), bits, stack)))
 
 
 def size_text(entry: PairEntry) -> str:
@@ -120,6 +129,24 @@ def describe(entry: PairEntry) -> str:
     if entry.pixel_size is not None:
         parts.append(f"Pixel size {entry.pixel_size[0]:.4g} µm")
     return ". ".join(filter(None, parts)) + "."
+
+
+def reading_text(table: PairTable) -> str:
+    """Say which images are in colour and which are stacks, and how these are used; empty for plain grey images."""
+    rows = [entry for entry in table.matched if entry.shape is not None]
+    rgb = sum(entry.channel_names == RGB for entry in rows)
+    parts = []
+    if rgb:
+        parts.append("RGB images." if rgb == len(rows) else f"{rgb} of {plural(len(rows), 'image')} are RGB.")
+    uses: dict[tuple[int, str], set[str]] = {}
+    for entry in table.entries:
+        if entry.n_planes is not None:
+            use: str = "plane" if entry.page is not None and entry.stack_use in ("", "slice") else entry.stack_use
+            uses.setdefault((entry.n_planes, use), set()).add(entry.image)
+    for (planes, use), files in sorted(uses.items()):
+        stacks = "Stack" if len(files) == 1 else f"{len(files)} stacks"
+        parts.append(f"{stacks} of {planes} planes: {STACK_TEXTS[use]}.")
+    return " ".join(parts)
 
 
 def objects_text(entry: PairEntry) -> str:

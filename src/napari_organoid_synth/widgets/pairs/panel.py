@@ -19,7 +19,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.forms.boxes import CheckBoxes
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.plain_text import plain
-from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe
+from napari_organoid_synth.widgets.pairs.model import PairModel, PairView, can_crop, describe, reading_text
 from napari_organoid_synth.widgets.pairs.reading_choice import ReadingChoice
 from napari_organoid_synth.widgets.pairs.split_choice import SplitChoice
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
@@ -141,7 +141,7 @@ class PairPanel(QWidget):
         if table is not None and table.entries:
             row = selected[0] if selected and selected[0] < len(table.entries) else self.model.first_problem()
             self.view.selectRow(row)
-            self.summary.setText(table.summary())
+            self.summary.setText(" ".join(filter(None, (table.summary(), reading_text(table)))))
             self.kinds.setItemText(0, f"{table.mask_kind} (detected)" if table.mask_kind else "detected")
             if table.kind_by_hand:
                 self.kinds.setItemText(0, "detect again")

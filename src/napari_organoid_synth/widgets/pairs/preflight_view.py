@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.pairs.settings import TileSettings
@@ -25,7 +25,15 @@ _OPTION = re.compile(r" \(--[^)]*\)")
 
 
 class PreflightView(QWidget):
-    """Warnings and problems of a table, one line each; what is fine is folded. Pixels are read in a worker."""
+    """Warnings and problems of a table, one line each; what is fine is folded. Pixels are read in a worker.
+
+    Signals
+    -------
+    shown(Preflight or None)
+        Another result is shown.
+    """
+
+    shown = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -93,6 +101,7 @@ class PreflightView(QWidget):
         self.more.setVisible(bool(good))
         self._fold(self.more.isChecked())
         self.setVisible(bool(findings))
+        self.shown.emit(result)
 
     def _add(self, finding: Finding) -> None:
         label = WrapLabel(_OPTION.sub("", finding.text))

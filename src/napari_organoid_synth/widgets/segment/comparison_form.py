@@ -76,6 +76,7 @@ class ComparisonForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.counts = Counts()
+        self._tile: int | None = None  # offered, and shown unless a person chose another
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self._build_segmenter()
@@ -155,7 +156,23 @@ class ComparisonForm(QWidget):
             self.member = settings_form(config)
             self.member.changed.connect(self._edited)
             self.fold.addWidget(self.member.native)
+        self._fit_tile()
         self._edited()
+
+    def offer_tile(self, size: int | None) -> None:
+        """Use crops of the side, px, that the generator learned from, unless a person chose another."""
+        before, self._tile = self._tile, size
+        self._fit_tile(before)
+
+    def _fit_tile(self, before: int | None = None) -> None:
+        """Show the offered tile where the default, or the one offered before, is shown."""
+        default = type(self.member.value)().tile if "tile" in self.member.cls.model_fields else None
+        if default is None or self._tile is None or self.member["tile"].value not in (default, before):
+            return
+        before_it = self.member.value
+        self.member["tile"].value = self._tile
+        if self.member.problem:  # this segmenter does not take it
+            self.member.show_value(before_it)
 
     # --- value ---
 

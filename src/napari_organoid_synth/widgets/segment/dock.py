@@ -29,6 +29,7 @@ from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.tile import chosen_tile, learned_tile
 
 PURPOSE = (
     "Here you measure whether synthetic pairs help: the same segmenter is trained with and without them and tested on "
@@ -69,7 +70,7 @@ class SegmentWidget(ColumnDock):
         self.workspace.projectChanged.connect(self._open)
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
-        self.workspace.runsChanged.connect(self._judge)
+        self.workspace.runsChanged.connect(self._count)
         self.destroyed.connect(lambda: background.close())
         self._open(self.workspace.project)
         if self.running:
@@ -158,6 +159,9 @@ class SegmentWidget(ColumnDock):
         self._judge()
 
     def _count(self, *_: object) -> None:
+        restoring, self._restoring = self._restoring, True
+        self.form.offer_tile(chosen_tile(self.workspace)[0] or learned_tile(self.workspace))
+        self._restoring = restoring
         project, table = self.workspace.project, self.workspace.pairs
         train, test = (len(table.train), len(table.test)) if table is not None else (0, 0)
         samples = {"new": 0, "accepted": 0, "rejected": 0}

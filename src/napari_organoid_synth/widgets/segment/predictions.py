@@ -16,6 +16,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import error_overlay
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.segment.arms import arm_name
+from napari_organoid_synth.widgets.shared.layers import PREVIEW
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.pairs.table import PairTable
@@ -113,7 +114,7 @@ def _show_titles(viewer: Any, sides: list[tuple[Prediction, str, float]]) -> Non
         border_color="transparent",
         scale=pixel or (1.0, 1.0),
         units=("um", "um") if pixel else None,
-        metadata={SHOWN: True},
+        metadata={SHOWN: True, PREVIEW: SHOWN},
     )
     viewer.layers.selection.active = viewer.layers[ERRORS]
 
@@ -123,7 +124,7 @@ def _show_side(viewer: Any, prediction: Prediction, ending: str, shift: float, v
     pair = prediction.pair
     scale = pair.pixel_size or (1.0, 1.0)
     place = (0.0, shift * scale[1])
-    common: dict[str, Any] = {"scale": scale, "translate": place, "metadata": {SHOWN: True}}
+    common: dict[str, Any] = {"scale": scale, "translate": place, "metadata": {SHOWN: True, PREVIEW: SHOWN}}
     common["units"] = ("um", "um") if pair.pixel_size else None
     names = [f"{name}{ending}" for name in ("test image", "truth", "prediction", ERRORS)]
     if pair.is_rgb:

@@ -49,6 +49,18 @@ class Sources:
     no_masks: bool = False
     grades: Path | None = None
 
+    @classmethod
+    def of(cls, table: PairTable | None) -> Sources:
+        """Return the files of a table, so that masks can be added to its images."""
+        sources = cls()
+        for entry in table.entries if table is not None else ():
+            if entry.image and Path(entry.image) not in sources.images:
+                sources.images.append(Path(entry.image))
+            for name, mask in entry.masks.items():
+                files = sources.masks.setdefault(name, [])
+                files += [Path(mask)] * (Path(mask) not in files)
+        return sources
+
     def add(self, paths: Sequence[Path]) -> None:
         """Sort dropped paths: a folder with both replaces all; otherwise the first holds images, the next masks.
 
@@ -63,8 +75,8 @@ class Sources:
         if len(self.images) == 1 and holds_both(self.images[0]):
             self.images, self.masks = [], {}
         # several things at once: those named like masks are masks
-        for path in sorted(paths, key=_looks_like_mask):
-            if _looks_like_mask(path) or (path.is_dir() and self.images):
+        for path in sorted(paths, key=looks_like_mask):
+            if looks_like_mask(path) or (path.is_dir() and self.images):
                 self.add_masks([path])
             else:
                 self.images.append(path)
@@ -114,7 +126,8 @@ def _has_both(folders: Sequence[Path]) -> bool:
     return bool(names & set(IMAGE_FOLDERS)) and bool(names & set(MASK_FOLDERS))
 
 
-def _looks_like_mask(path: Path) -> bool:
+def looks_like_mask(path: Path) -> bool:
+    """Return whether a file or folder is named like masks."""
     is_named = is_annotation(path) or is_mask_name(path)
     return is_named or path.name.lower() in MASK_FOLDERS or path.parent.name.lower() in MASK_FOLDERS
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
+from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
@@ -23,7 +25,10 @@ SAMPLES = "samples"
 DRAWN_MASK = "organoid_synth_masks"
 """Key of the metadata of a labels layer: the files in which it was kept as a mask to paint on."""
 PREVIEW = "organoid_synth_preview"
-"""Key of the metadata of a layer of live samples: its name at first, for a person may have a layer of that name."""
+"""Key of the metadata of a layer that only shows what is in files, such as live samples: its name at first, for a
+person may have a layer of that name."""
+OPENED = "organoid_synth_opened"
+"""Key of the metadata of the layers of a pair: checksum of its labels, so that edits are noticed."""
 
 
 def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any]:
@@ -50,10 +55,45 @@ def show_pair(viewer: Any, pair: SamplePair, outline: int = 0) -> tuple[Any, Any
         image_options |= place if len(image_options["scale"]) == 2 else with_axis(place)
     image, labels = viewer.add_image(pixels, **image_options), viewer.add_labels(numbers, **labels_options)
     labels.contour = outline
+    image.metadata[OPENED] = labels.metadata[OPENED] = _checksum(pair.labels)
     for layer in viewer.layers:  # a pair among live samples looks like one of them
         if layer.metadata.get(PREVIEW) and _overlap(layer, labels):
             layer.visible = False
     return image, labels
+
+
+def unedited_layers(viewer: Any) -> list[Any]:
+    """Return the layers of pairs that `show_pair` added and whose mask nobody edited."""
+    layers = [layer for layer in viewer.layers if OPENED in layer.metadata]
+    edited = {
+        id(_origin(layer))
+        for layer in layers
+        if isinstance(layer, Labels) and _checksum(layer.data) != layer.metadata[OPENED]
+    }
+    return [layer for layer in layers if id(_origin(layer)) not in edited]
+
+
+def _checksum(labels: Any) -> int:
+    return crc32(np.ascontiguousarray(labels).data)
+
+
+def show_alone(viewer: Any, layers: Sequence[Any]) -> int:
+    """Bring layers into view and hide those that lie under them; return how many were hidden."""
+    under = [
+        layer
+        for layer in viewer.layers
+        if layer not in layers and layer.visible and any(_overlap(layer, one) for one in layers)
+    ]
+    for layer in under:
+        layer.visible = False
+    look_at(viewer, layers)
+    return len(under)
+
+
+def close_shown(viewer: Any) -> None:
+    """Remove the layers that only show what is in files, as another project is opened; what a person edited stays."""
+    for layer in [*unedited_layers(viewer), *(layer for layer in viewer.layers if PREVIEW in layer.metadata)]:
+        viewer.layers.remove(layer)
 
 
 def _place_of_mask(viewer: Any, pair: SamplePair) -> dict[str, Any]:

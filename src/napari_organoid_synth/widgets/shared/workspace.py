@@ -15,6 +15,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.settings import ImportModelSettings
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.layers import close_shown
 from napari_organoid_synth.widgets.shared.live_renderer import LiveRenderer
 from napari_organoid_synth.widgets.shared.project_folders import (
     new_project_folder,
@@ -70,6 +71,7 @@ class Workspace(QObject):
         super().__init__(window)
         self._viewer: Any = weakref.proxy(viewer) if viewer is not None else None
         self._project: Project | None = None
+        self._shown: Path | None = None  # the project that was open last; layers show its files
         self._pairs: PairTable | None = None
         self._store: SampleStore | None = None
         self._runners: dict[str, JobRunner] = {}
@@ -107,6 +109,7 @@ class Workspace(QObject):
         self._leave()
         self._project, self._pairs = opened, pairs
         if opened is not None:
+            self._close_layers_of_another(opened)
             self._settings = read_json(opened.path / "window.json")
             remember_project(opened.path)
         self.projectChanged.emit(opened)
@@ -120,6 +123,12 @@ class Workspace(QObject):
                     continue  # a training inside a pipeline: that is the job to steer
                 if job.alive and not self.runner(verb).running:
                     self.runner(verb).attach(job)
+
+    def _close_layers_of_another(self, project: Project) -> None:
+        """Close the layers that show files of the project that was open before."""
+        if self._shown not in (None, project.path) and hasattr(self._viewer, "layers"):
+            close_shown(self._viewer)
+        self._shown = project.path
 
     def ensure_project(self, name: str = "project") -> Project:
         """Return the open project, or a new one called ``name`` in the documents folder."""

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, 
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.config import USUAL_TILE
 from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.table import PairTable
@@ -27,7 +28,9 @@ from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.runs import RunInfo, list_runs
+from napari_organoid_synth.widgets.shared.sample_choice import SampleChoice
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.shared.tile import chosen_tile, tile_settings
 from napari_organoid_synth.widgets.train.decode_report import ReportCard
 from napari_organoid_synth.widgets.train.estimate import Estimator, describe
 from napari_organoid_synth.widgets.train.pipeline_form import PipelineForm
@@ -59,8 +62,10 @@ class TrainWidget(ColumnDock):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        ways_out = {"Try with sample data": lambda: open_dock(self.viewer, "Pairs").try_sample_data()}
-        super().__init__(viewer, "train", PURPOSE, ways_out)
+        super().__init__(viewer, "train", PURPOSE)
+        self.samples = SampleChoice()
+        self.samples.chosen.connect(lambda name: open_dock(self.viewer, "Pairs").try_sample_data(name))
+        self.empty.column.addWidget(self.samples)
         self.setAcceptDrops(True)
         self.runner = self.workspace.runner("train")
         self.stages = self.workspace.runner("pipeline")
@@ -267,12 +272,15 @@ class TrainWidget(ColumnDock):
         self._refresh()
 
     def _fit_tile(self, table: PairTable | None) -> None:
-        """Offer a tile that fits into every image, and what else suits them; only if the settings are untouched."""
+        """Offer a tile that fits the objects and every image, and what else suits them, unless a person chose."""
         sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
-        if not sides or self.workspace.remembered("train"):
-            return
+        size, object_side = chosen_tile(self.workspace)
         restoring, self._restoring = self._restoring, True
-        self.recipe.offer_data(len(sides), min(sides))
+        if self.workspace.remembered("train"):
+            if size is not None and self.recipe.form["tiles.size"].value != tile_settings(self.workspace).size:
+                self.recipe.form["tiles.size"].value = tile_settings(self.workspace).size  # it was used for the objects
+        elif sides:
+            self.recipe.offer_data(len(sides), min(*sides, size or USUAL_TILE), object_side)
         self._restoring = restoring
 
     def _list_runs(self) -> None:

@@ -55,7 +55,7 @@ class RecipeForm(QWidget):
     def __init__(self, first: Recipe | None = None, kinds: Sequence[Kind] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs: Sequence[RunInfo] = ()
-        self._data: tuple[int, int] | None = None
+        self._data: tuple[int, int, float] | None = None
         self._suggested: dict[str, float] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -114,9 +114,19 @@ class RecipeForm(QWidget):
         self._show_picture()
         self.problemChanged.emit()
 
-    def offer_data(self, images: int, side: int) -> None:
-        """Choose tile and steps that suit so many images, the smallest of ``side`` px, now and for other generators."""
-        self._data = (images, side)
+    def offer_data(self, images: int, side: int, object_side: float = 0.0) -> None:
+        """Choose tile and steps for a set of images, now and for generators that are chosen later.
+
+        Parameters
+        ----------
+        images : int
+            Number to learn from.
+        side : int
+            Longest tile, px: the shorter side of the smallest image, or the tile that was chosen for the objects.
+        object_side : float
+            Side that most objects do not exceed, px; 0: not known.
+        """
+        self._data = (images, side, object_side)
         self._suggest()
 
     def _suggest(self) -> None:

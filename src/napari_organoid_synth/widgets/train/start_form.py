@@ -48,6 +48,7 @@ class StartForm(QWidget):
         self.run, self.state = combo_box(), combo_box()
         self.freeze = IntBox()
         self.freeze.set_bounds(0, MAX_FROZEN, optional=False)
+        self.freeze.set_zero("none")
         guard_wheel(self.freeze)
         self.file_button = QToolButton()
         self.file_button.setText("…")
@@ -58,8 +59,8 @@ class StartForm(QWidget):
         named(self.run, "Start from", tip)
         add_row(self.form, "As saved at", self.state, "Which saved state of that run: the newest, the best, or a step.")
         tip = (
-            "Layers of the discriminator, counted from the image, that stay as they were in that run. 0 trains all; "
-            "2 to 4 help when there are few images."
+            "Layers of the discriminator, counted from the image, that stay as they were in that run; 2 "
+            "to 4 help when there are few images."
         )
         add_row(self.form, "Fixed layers", self.freeze, tip)
         self.message = WrapLabel()
