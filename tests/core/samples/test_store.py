@@ -279,6 +279,14 @@ def test_thumbnail_is_small_and_keeps_labels(store: SampleStore) -> None:
     assert (small_labels[:, 96:] > 0).all()
 
 
+def test_thumbnails_are_shown_with_one_contrast(store: SampleStore) -> None:
+    for name, value in (("dark", 40), ("bright", 180)):
+        store.add(make_pair(name).replace(image=np.full((1, 40, 56), value, np.uint8)))
+    shown = [int(store.thumbnail(name, ((0.0, 255.0),))[0][5, 5, 0]) for name in ("dark", "bright")]
+    assert shown == [40, 180]
+    assert store.contrast() == ((0.0, 255.0),)
+
+
 def test_a_thousand_thumbnails_are_read_quickly(store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pair = make_pair(size=(256, 256)).replace(image=rng.integers(0, 255, (1, 256, 256)).astype(np.uint8))
@@ -453,7 +461,8 @@ def test_a_database_of_the_first_version_loses_nothing(tmp_path: Path) -> None:
     with SampleStore(path) as store:
         assert store.row("a").tags == ("late",)
     with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+        assert database.execute("SELECT count(*) FROM thumbnails WHERE meaning IS NULL").fetchone() == (0,)
 
 
 def test_names_of_scores_are_found_without_reading_all(store: SampleStore) -> None:

@@ -28,7 +28,6 @@ from napari_organoid_synth.widgets.shared.thumbnails import (
     draw_thumbnail,
     label_colours,
     mask_overlay,
-    stretched,
 )
 
 
@@ -213,10 +212,26 @@ def test_a_removed_sample_stays_grey_and_is_asked_for_once(qtbot, store_path: Pa
         thread.close()
 
 
-def test_contrast_of_one_sample_and_memory_of_rows(qtbot, store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    grey = np.zeros((4, 4, 3), np.uint8) + np.arange(0, 256, 64, dtype=np.uint8)[:, None, None]
-    assert stretched(grey, 64, 128)[:, 0, 0].tolist() == [0, 0, 255, 255]
-    assert stretched(grey, 0, 510)[:, 0, 0].tolist() == [0, 32, 64, 96]
+def test_all_thumbnails_have_the_contrast_that_is_set(qtbot, store_path: Path) -> None:
+    def grey(image: Any) -> float:
+        return float(np.mean([image.pixelColor(x, y).red() for x in range(0, 60, 4) for y in range(0, 60, 4)]))
+
+    thread = StoreThread(store_path)
+    try:
+        with qtbot.waitSignal(thread.loaded):
+            assert thread.image("sample_1", 96, "none") is None
+        before = thread.image("sample_1", 96, "none")
+        thread.set_contrast(((0.0, 510.0),))
+        assert thread.image("sample_1", 96, "none") == before  # the old one, until the other is drawn
+        qtbot.waitUntil(lambda: thread.image("sample_1", 96, "none") != before)
+        with SampleStore(store_path) as store:
+            expected = store.pair("sample_1").image.mean() / 2
+        assert grey(thread.image("sample_1", 96, "none")) == pytest.approx(expected, abs=12)
+    finally:
+        thread.close()
+
+
+def test_memory_of_rows(qtbot, store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_thumbnails, "MAX_ROWS", 2)
     thread = StoreThread(store_path)
     try:

@@ -90,6 +90,17 @@ def shown_limits(image: NDArray[Any]) -> tuple[float, float]:
     return limits(channel[::step, ::step].ravel())
 
 
+def resized(channel: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Shrink a channel (Y, X) to (height, width) by area means; 8-bit stays 8-bit, others become float32."""
+    from PIL import Image
+
+    if channel.dtype != np.uint8:
+        channel = np.asarray(channel, np.float32)
+    if size == channel.shape:
+        return channel
+    return np.asarray(Image.fromarray(channel).resize((size[1], size[0]), Image.Resampling.BOX))
+
+
 def encode_png(array: NDArray[Any], size: tuple[int, int] | None = None) -> bytes:
     """Encode (Y, X[, 3]) uint8 or (Y, X) uint16 as PNG, shrunk to ``size`` (height, width) by area means if given."""
     from PIL import Image

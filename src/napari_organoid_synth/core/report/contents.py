@@ -15,9 +15,11 @@ from napari_organoid_synth.core.damage import damaged_files
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.job import JobFolder, Progress
+from napari_organoid_synth.core.pairs.contrast import real_contrast
 from napari_organoid_synth.core.pairs.loading import read_entry
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.pairs.thumbnail import Contrast
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
@@ -101,9 +103,15 @@ class Contents:
         return self.table is None or any(entry.masks for entry in self.table.matched)
 
     @cached_property
+    def contrast(self) -> Contrast:
+        """The contrast of all pictures of pairs: that of the real images, so that they can be compared."""
+        found = real_contrast(self.table) if self.table is not None else ()
+        return found or (self.store.contrast() if self.store is not None else ())
+
+    @cached_property
     def album(self) -> Album:
         """The maker of all pictures."""
-        return Album(self.tiles)
+        return Album(self.tiles, contrast=self.contrast)
 
     @cached_property
     def side(self) -> int:

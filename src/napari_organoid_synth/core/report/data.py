@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.metrics.objects import object_areas
-from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
 from napari_organoid_synth.core.pairs.table import PairEntry
+from napari_organoid_synth.core.pairs.thumbnail import Thumbnail
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.charts import Histogram, thin
 from napari_organoid_synth.core.report.contents import Contents
@@ -120,13 +120,13 @@ def _evenly(rows: list[SampleRow]) -> list[SampleRow]:
 
 
 def _images(contents: Contents, entries: tuple[PairEntry, ...]) -> tuple[Picture, ...]:
-    """Return whole images, each with its own contrast; unreadable ones are left out."""
+    """Return whole images, all with the contrast of the project; unreadable ones are left out."""
     pictures = []
     for entry in entries:
         try:
-            image, labels = make_thumbnail(contents.read(entry))
+            small = Thumbnail.of(contents.read(entry))
         except UserError:
             continue
         caption = f"{entry.name} ({entry.split})"
-        pictures.append(contents.album.figure(decode_png(image), decode_png(labels), caption, caption))
+        pictures.append(contents.album.figure(small.picture(contents.contrast), small.labels, caption, caption))
     return tuple(pictures)

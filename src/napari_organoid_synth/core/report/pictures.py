@@ -59,12 +59,14 @@ class Album:
         picture has its own.
     max_bytes : int
         Pictures beyond are shrunk to 80 px.
+    contrast : sequence of (float, float)
+        Range of each channel; default: that of the real tiles.
     """
 
-    def __init__(self, real: Sequence[SamplePair] = (), max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, real: Sequence[SamplePair] = (), max_bytes: int = MAX_BYTES, contrast: Limits = ()) -> None:
         self.rgb = bool(real) and real[0].is_rgb
         self.bytes_left, self.shrunk = max_bytes, 0
-        self._common = _common_limits(real, self.rgb)
+        self._common = contrast or _common_limits(real, self.rgb)
 
     def tile(self, pair: SamplePair, caption: str = "") -> Picture:
         """Show a tile at its own pixels, the central 256 px of a larger one, with the outlines of its mask."""

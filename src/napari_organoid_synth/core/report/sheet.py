@@ -79,7 +79,7 @@ def _chosen_samples(contents: Contents) -> tuple[Line, ...]:
 
 def _thumbnail(contents: Contents, row: SampleRow, with_flag: bool) -> Picture:
     assert contents.store is not None
-    image, labels = contents.store.thumbnail(row.id)
+    image, labels = contents.store.thumbnail(row.id, contents.contrast)
     caption = row.note or plural(row.n_objects, "object")
     return contents.album.figure(image, labels, f"{row.flagged}: {caption}" if with_flag else caption, row.name)
 

@@ -14,6 +14,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pictures import decode_png
+from napari_organoid_synth.core.pairs.thumbnail import Contrast, Thumbnail, common_contrast
 from napari_organoid_synth.core.samples.database import SampleDatabase
 from napari_organoid_synth.core.samples.query import Condition
 from napari_organoid_synth.core.samples.row import (
@@ -118,13 +119,45 @@ class SampleReader(SampleDatabase):
             pair = pair.replace(source=replace(pair.source, provenance=known))
         return pair
 
-    def thumbnail(self, id: str) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-        """Read thumbnails of image (h, w, 3) uint8, contrast stretched, and labels (h, w) uint16; at most 192 px."""
-        records = self._query("SELECT image, labels FROM thumbnails WHERE id = ?", (id,))
+    def thumbnail(self, id: str, contrast: Contrast = ()) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """Read thumbnails of image (h, w, 3) uint8 and labels (h, w) uint16; at most 192 px.
+
+        Parameters
+        ----------
+        id : str
+            Of the sample.
+        contrast : tuple of (float, float), optional
+            Pixel values of each channel that become black and white; default: stretched to those of the image itself.
+        """
+        records = self._query("SELECT image, labels, meaning FROM thumbnails WHERE id = ?", (id,))
         if not records:
             raise self._missing(id)
-        image, labels = records[0]
-        return decode_png(image), decode_png(labels)
+        image, labels, meaning = records[0]
+        if meaning is not None:
+            small = Thumbnail.decode(image, labels, meaning)
+            return small.picture(contrast), small.labels
+        made = self._made_again(id)
+        return (made.picture(contrast), made.labels) if made is not None else (decode_png(image), decode_png(labels))
+
+    def _made_again(self, id: str) -> Thumbnail | None:
+        """Replace a thumbnail that an earlier version made; None where its pixels cannot be read."""
+        try:
+            made = Thumbnail.of(self.pair(id))
+        except (UserError, OSError):
+            return None
+        if not self.read_only:
+            with self.transaction():
+                self._db.execute(
+                    "UPDATE thumbnails SET image = ?, labels = ?, meaning = ? WHERE id = ?", (*made.encode(), id)
+                )
+        return made
+
+    def contrast(self, number: int = 24) -> Contrast:
+        """Return one contrast for all samples, from some of them; for a project without real images."""
+        ids = self.ids()
+        chosen = dict.fromkeys(ids[place] for place in np.linspace(0, len(ids) - 1, min(number, len(ids))).astype(int))
+        query = "SELECT image, labels, meaning FROM thumbnails WHERE meaning NOT NULL AND id IN (SELECT value FROM json_each(?))"
+        return common_contrast([Thumbnail.decode(*row) for row in self._query(query, (json.dumps(list(chosen)),))])
 
     def counts(self) -> dict[str, int]:
         """Return the number of samples with each verdict."""

@@ -16,7 +16,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 DELETED = "deleted"
 """In the column of verdicts: the sample is in the bin. Only listings that ask for it have it."""
 
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 CREATE TABLE names (id TEXT PRIMARY KEY COLLATE NOCASE) WITHOUT ROWID;
 CREATE TABLE samples (
@@ -26,7 +26,7 @@ CREATE TABLE samples (
     flagged TEXT NOT NULL DEFAULT '', nearest TEXT NOT NULL DEFAULT '', nearest_y INTEGER, nearest_x INTEGER,
     tags TEXT NOT NULL DEFAULT '', remark TEXT NOT NULL DEFAULT '');
 CREATE INDEX samples_verdict ON samples (verdict);
-CREATE TABLE thumbnails (id TEXT PRIMARY KEY, image BLOB NOT NULL, labels BLOB NOT NULL);
+CREATE TABLE thumbnails (id TEXT PRIMARY KEY, image BLOB NOT NULL, labels BLOB NOT NULL, meaning TEXT);
 CREATE TABLE scores (id TEXT, metric TEXT, value REAL NOT NULL, PRIMARY KEY (id, metric)) WITHOUT ROWID;
 CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, undone INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE changes (
@@ -37,7 +37,8 @@ CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 """
 """``changes`` is the history: what a decision changed in which column of ``samples``. ``aside`` keeps, for a mask that
-was replaced, the scores that belong to it, as JSON."""
+was replaced, the scores that belong to it, as JSON. A thumbnail without ``meaning`` is one of version 2: its contrast was
+stretched, so it is made again when it is next shown."""
 UPGRADES = {
     1: """
 ALTER TABLE samples ADD COLUMN tags TEXT NOT NULL DEFAULT '';
@@ -51,7 +52,8 @@ DROP TABLE changes_1;
 CREATE INDEX scores_metric ON scores (metric);
 CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
-"""
+""",
+    2: "ALTER TABLE thumbnails ADD COLUMN meaning TEXT",
 }
 """SQL that upgrades a database of a version to the next; nothing is lost."""
 EDITED = "edited"

@@ -24,7 +24,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, PairFormat
-from napari_organoid_synth.core.pairs.pictures import make_thumbnail
+from napari_organoid_synth.core.pairs.thumbnail import Thumbnail
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.registry import METRICS
@@ -69,14 +69,14 @@ class SampleStore(SampleReader):
             If channels, pixel type, mask kind or classes of a pair are not those of the real pairs of the project.
         """
         ids: list[str] = []
-        rows: list[tuple[SamplePair, str, Path, Path, bytes, bytes]] = []
+        rows: list[tuple[SamplePair, str, Path, Path, Thumbnail]] = []
         try:
             with self._plain_errors():
                 for pair in pairs:
                     self.refuse_misfit(pair)
                     ids.append(self._claim(file_stem(pair.name)))
                     image_path, labels_path = ome_tiff.write_pair(self.folder, pair.replace(name=ids[-1]))
-                    rows.append((pair, ids[-1], image_path, labels_path, *make_thumbnail(pair)))
+                    rows.append((pair, ids[-1], image_path, labels_path, Thumbnail.of(pair)))
             with self.transaction():
                 for row in rows:
                     self._insert(*row, run=run, created=time.time())
@@ -110,14 +110,14 @@ class SampleStore(SampleReader):
                 number += 1
 
     def _insert(
-        self, pair: SamplePair, id: str, image: Path, labels: Path, *thumbnail: bytes, run: str, created: float
+        self, pair: SamplePair, id: str, image: Path, labels: Path, thumbnail: Thumbnail, run: str, created: float
     ) -> None:
         self._db.execute(
             "INSERT INTO samples (id, name, run, created, image, labels, n_objects, height, width, mask_kind)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (id, pair.name, run, created, image.name, labels.name, pair.n_objects, *pair.size, pair.mask_kind),
         )
-        self._db.execute("INSERT INTO thumbnails VALUES (?, ?, ?)", (id, *thumbnail))
+        self._db.execute("INSERT INTO thumbnails VALUES (?, ?, ?, ?)", (id, *thumbnail.encode()))
 
     def restore(self, image: Path) -> bool:
         """Enter a pair whose files are in the folder but not in the database, with the mask that was edited last.
@@ -142,7 +142,7 @@ class SampleStore(SampleReader):
         masks = list((self.folder / EDITED).glob(f"{glob.escape(id)}.*{ome_tiff.LABELS_ENDING}"))
         with self.transaction():
             self._db.execute("INSERT INTO names VALUES (?)", (id,))
-            self._insert(pair, id, *paths, *make_thumbnail(pair), run=run, created=image.stat().st_mtime)
+            self._insert(pair, id, *paths, Thumbnail.of(pair), run=run, created=image.stat().st_mtime)
             if masks:
                 self._set_mask(id, f"{EDITED}/{max(masks, key=lambda file: file.stat().st_mtime_ns).name}")
         return bool(masks)
@@ -379,7 +379,8 @@ class SampleStore(SampleReader):
         )
         scores = [(id, name, value) for name, value in record["scores"].items()]
         self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", scores)
-        self._db.execute("UPDATE thumbnails SET image = ?, labels = ? WHERE id = ?", (*make_thumbnail(pair), id))
+        thumbnail = Thumbnail.of(pair).encode()
+        self._db.execute("UPDATE thumbnails SET image = ?, labels = ?, meaning = ? WHERE id = ?", (*thumbnail, id))
         self._db.execute("DELETE FROM features WHERE id = ?", (id,))
 
 

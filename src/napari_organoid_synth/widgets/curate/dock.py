@@ -1,4 +1,4 @@
-"""The Curate dock: three columns of tiles, moved by keys, buttons or drags; every verdict is saved at once."""
+"""The Curate dock: tiles by verdict, moved by keys, buttons or drags; every verdict is saved at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
@@ -23,17 +23,17 @@ from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import QueryError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
-from napari_organoid_synth.widgets.curate.bar import CurateBar
+from napari_organoid_synth.widgets.curate.bar import FIND, CurateBar
 from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
 from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
 from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
-from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
 from napari_organoid_synth.widgets.shared.cards import EmptyCard
+from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock
-from napari_organoid_synth.widgets.shared.menus import move_down, open_dock
+from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.project_choice import choose_project
 from napari_organoid_synth.widgets.shared.shortcuts import Command, make_actions
 from napari_organoid_synth.widgets.shared.store_tasks import (
@@ -44,12 +44,14 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
     list_samples,
     simulate_some,
 )
+from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
 
-KEYS = (
-    "A accept · R reject · U undo · B best · T tag · M note · Enter open · C change · S save mask · "
-    "Space nearest real · O mask"
-)
+KEYS = "A accept · R reject · U undo · Enter open · Space nearest real · O mask · Del delete"
+ROWS = 2
+"""Of whole tiles that are in view unless a person chose another size."""
+MAX_SIDE = 112
+"""Side of a tile, px, that is chosen automatically at most."""
 
 
 class CurateWidget(WideDock):
@@ -64,6 +66,7 @@ class CurateWidget(WideDock):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self.mode = MASK_MODES[0]
+        self.contrast = ProjectContrast.of(viewer)
         self.opened = OpenedPairs(viewer, self)
         self.opened.failed.connect(self.show_error)
         self.opened.saved.connect(self._masks_saved)
@@ -72,6 +75,7 @@ class CurateWidget(WideDock):
         self._places: dict[str, int] = {}
         self._accepted = 0  # whether the query finds them or not
         self._to_select: list[str] = []
+        self._is_sized = False  # by a person; otherwise the tiles fit the room
         self._greeted = self._ready = self._choosing = False
         self._telling = QTimer(self)
         self._telling.setSingleShot(True)
@@ -82,7 +86,7 @@ class CurateWidget(WideDock):
         self._build()
         self.workspace.projectChanged.connect(self._open_store)
         self.workspace.selectionChanged.connect(self._follow)
-        self.workspace.queryAsked.connect(self.bar.filter.setText)
+        self.workspace.queryAsked.connect(self.bar.ask)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building
@@ -94,7 +98,10 @@ class CurateWidget(WideDock):
             Command("Back to new", ("N",), lambda: self.decide("new"), "Remove the verdict of the selected pairs"),
             Command("Undo", ("U", "Ctrl+Z"), lambda: self._walk(SampleStore.undo, "undo"), "Undo the last change"),
             Command(
-                "Redo", ("Y", "Ctrl+Shift+Z"), lambda: self._walk(SampleStore.redo, "redo"), "Redo what was undone"
+                "Redo",
+                ("Y", "Ctrl+Y", "Ctrl+Shift+Z"),
+                lambda: self._walk(SampleStore.redo, "redo"),
+                "Redo what was undone",
             ),
             Command("Open", ("Enter", "Return"), self.open_selected, "Open image and labels as layers"),
             Command("Nearest real", ("Space",), self.show_nearest, "Show the most similar real image beside the pair"),
@@ -104,6 +111,8 @@ class CurateWidget(WideDock):
             Command("Note…", ("M",), lambda: self.open_tags(True), "Write a note on the selected pairs"),
             Command("Change this one…", ("C",), self.change_selected, "Paint on this pair while its image follows"),
             Command("Save mask", ("S",), self.opened.save_masks, "Save masks that were changed in their layers"),
+            Command("Delete", ("Delete", "Backspace"), self.delete_selected, "Move the selected pairs to the bin"),
+            Command(FIND, ("Ctrl+F",), lambda: self.bar.open_finder(), "Find pairs by comparing scores and names"),
         ]
 
     def _build(self) -> None:
@@ -112,14 +121,13 @@ class CurateWidget(WideDock):
         self.pages = QStackedWidget()
         self.pages.addWidget(self._welcome())
         self.pages.addWidget(self._gallery())
-        self.message, self.export = PlainLabel(), PrimaryButton("Export")
-        self.message.setWordWrap(True)
+        self.message, self.export = WrapLabel(), PrimaryButton("Export")
         self.opened.message.connect(self.message.setText)
         self.export.clicked.connect(lambda: open_dock(self.viewer, "Export"))
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
         foot = self._foot = QBoxLayout(ACROSS)
-        foot.addWidget(self.message, 3)
-        foot.addWidget(self.export, 1)
+        foot.addWidget(self.message, 1)
+        self.export.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(4, 2, 4, 2)
         outer.setSpacing(3)
@@ -149,10 +157,12 @@ class CurateWidget(WideDock):
 
     def _gallery(self) -> QWidget:
         """Make the page with the tiles: the bar, the panels below it, the columns."""
-        self.bar, self.columns = CurateBar(self.commands), Columns(list(self.commands.values()))
+        self.bar = CurateBar(self.commands, self.contrast)
+        self.columns = Columns([action for name, action in self.commands.items() if name != FIND])
         self.bar.changed.connect(self._ask_again)
         self.bar.left.connect(lambda: self.columns.active.setFocus())
-        self.bar.zoom.valueChanged.connect(lambda _: self._show_tiles())
+        self.bar.zoom.valueChanged.connect(lambda _: self._resize_tiles())
+        self.columns.resized.connect(self._fit_tiles)
         self.columns.picked.connect(self._telling.start)
         self.columns.opened.connect(self.open_selected)
         self.columns.zoomed.connect(lambda step: self.bar.zoom.setValue(self.bar.zoom.value() + step))
@@ -169,22 +179,27 @@ class CurateWidget(WideDock):
         layout.setSpacing(3)
         for widget in (self.bar, self.accepter, self.accepter.why, self.tagger):
             layout.addWidget(widget)
+        chips = self._chips = QBoxLayout(ACROSS)
+        chips.addWidget(self.columns.chips, 1)
+        layout.addLayout(chips)
         layout.addWidget(self.columns, 1)
         return page
 
     def resizeEvent(self, event: Any) -> None:
-        """Put everything below each other with less room."""
+        """Use one column, and put an error below it, with less room."""
         super().resizeEvent(event)
         width = self.width()
-        for layout in (self._middle, self._foot):
-            layout.setDirection(ACROSS if width >= 700 else DOWN)
+        self._middle.setDirection(ACROSS if width >= 700 else DOWN)
         self.columns.set_width(width)
+        self._chips.setDirection(ACROSS if width >= 420 else DOWN)
+        (self._foot if self.columns.is_wide else self._chips).addWidget(self.export)  # no line of its own
         self.error.setFixedWidth(300 if width >= 700 else width - 12)
 
     def settle(self) -> None:
-        """Move to the bottom area, from where tiles are dragged onto the canvas."""
-        if window := move_down(self):
-            self.tile_drop.watch(window.centralWidget())
+        """Move to the bottom area, if it is a dock, and take tiles that are dropped on the canvas."""
+        super().settle()
+        viewer = getattr(self.viewer, "__wrapped__", self.viewer)  # docks may get a proxy of the viewer
+        self.tile_drop.watch(viewer.window._qt_window.centralWidget())
 
     # ------------------------------------------------------------------------------------------------- what is shown
 
@@ -198,6 +213,7 @@ class CurateWidget(WideDock):
         self._show(Listing({}, {}, [], 0))
         if project is not None:
             thread = self._thread = StoreThread(project.samples_path)
+            self.contrast.attach(thread)
             thread.loaded.connect(self.columns.repaint_tiles)
             thread.changedOutside.connect(self._reread)
             thread.unreadable.connect(self.show_error)
@@ -205,19 +221,22 @@ class CurateWidget(WideDock):
             kept = self.workspace.remembered("curate")
             self.mode = kept["mask"] if kept.get("mask") in MASK_MODES else self.mode
             self.opened.layers.set_mode(self.mode, None)
-            self.bar.zoom.setValue(int(kept.get("size") or self.bar.zoom.value()))
-            self.bar.set_wanted(str(kept.get("sort") or "created"), str(kept.get("query") or ""))
+            self._is_sized = bool(kept.get("size"))
+            if self._is_sized:
+                self.bar.zoom.setValue(int(kept["size"]))
+            self.bar.set_wanted(kept)
         self.opened.thread = self._thread
         self.tile_drop.store_path = self._thread.path if self._thread is not None else None
         self.columns.set_source(self._thread)
         self._ready = True
         self._show_tiles()
+        self._fit_tiles()
         self.refresh()
 
     def _remember(self) -> None:
         if self._ready:
-            values = {"size": self.bar.zoom.value(), "mask": self.mode, "query": self.bar.query}
-            self.workspace.remember("curate", values | {"sort": self.bar.order})
+            size = self.bar.zoom.value() if self._is_sized else 0
+            self.workspace.remember("curate", {"size": size, "mask": self.mode} | self.bar.value())
 
     def _ask_again(self) -> None:
         """Remember and apply another order or query."""
@@ -298,6 +317,19 @@ class CurateWidget(WideDock):
         self.columns.show_tiles(self.bar.zoom.value(), self.mode)
         self._remember()
 
+    def _resize_tiles(self) -> None:
+        """Show tiles of the size that a person chose."""
+        self._is_sized = True
+        self._show_tiles()
+
+    def _fit_tiles(self) -> None:
+        """Choose a size with which whole rows of tiles are in view."""
+        side = min(self.columns.side_for(ROWS), MAX_SIDE)
+        if not self._is_sized and side != self.bar.zoom.value():
+            with QSignalBlocker(self.bar.zoom):
+                self.bar.zoom.setValue(side)
+            self._show_tiles()
+
     def next_mode(self) -> None:
         """Draw masks the next way: outline, fill, none."""
         self.mode = MASK_MODES[(MASK_MODES.index(self.mode) + 1) % len(MASK_MODES)]
@@ -345,6 +377,21 @@ class CurateWidget(WideDock):
     def _decided(self, moved: Sequence[str], changed: Sequence[str]) -> None:
         if set(changed) != set(moved):
             self.refresh()  # decided earlier in another window
+        self.workspace.samplesChanged.emit()
+
+    def delete_selected(self) -> None:
+        """Move the selected pairs to the bin of the project; undo brings them back."""
+        ids = self.selected()
+        if self._thread is None or not ids:
+            return
+        self._accepted -= sum(self.columns.has("accepted", id) for id in ids)
+        self.columns.take_out(ids)
+        self.message.setText(f"{plural(len(ids), 'pair')} moved to the bin. Press U to undo.")
+        self._count()
+        self._ask(lambda store: store.delete(ids), lambda _: self._deleted())
+
+    def _deleted(self) -> None:
+        self.refresh()
         self.workspace.samplesChanged.emit()
 
     def open_best(self) -> None:

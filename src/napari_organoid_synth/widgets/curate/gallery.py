@@ -20,14 +20,19 @@ from qtpy.QtGui import QBrush, QColor, QDrag, QPainter, QPen, QPixmap, QPolygon
 from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate
 
 from napari_organoid_synth.core.samples.store import SampleRow, Verdict
-from napari_organoid_synth.widgets.curate.tile_drag import SAMPLES_MIME, drag_data, read_ids
+from napari_organoid_synth.widgets.curate.chips import LETTERS
+from napari_organoid_synth.widgets.curate.tile_drag import drag_data, offered
 from napari_organoid_synth.widgets.shared.sample_model import SampleModel, unbroken
 from napari_organoid_synth.widgets.shared.shortcuts import action_for
 from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS, theme_colour
 
-LETTERS: dict[str, str] = {"new": "N", "accepted": "A", "rejected": "R"}
-SIDES = range(96, 193)
-EDGE, STRIPE, DRAWN_IN_STACK = 4, 4, 3
+SIDES = range(64, 193)
+EDGE, STRIPE, SPACING, DRAWN_IN_STACK = 4, 4, 3, 3
+
+
+def frame_height(line: int) -> int:
+    """Return the height of a tile without its picture, px, for a line of text of that height."""
+    return 2 * EDGE + STRIPE + line
 
 
 class TileDelegate(QStyledItemDelegate):
@@ -40,7 +45,7 @@ class TileDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: Any, index: Any) -> QSize:
         """Return the size, the same for all tiles."""
-        return QSize(self.side + 2 * EDGE, self.side + 2 * EDGE + STRIPE + option.fontMetrics.height())
+        return QSize(self.side + 2 * EDGE, self.side + frame_height(option.fontMetrics.height()))
 
     def paint(self, painter: Any, option: Any, index: Any) -> None:
         """Paint one tile; never waits for pixels."""
@@ -139,7 +144,7 @@ class GalleryView(QListView):
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
-        self.setSpacing(3)
+        self.setSpacing(SPACING)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setSelectionRectVisible(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -148,10 +153,15 @@ class GalleryView(QListView):
         self._port.setAcceptDrops(True)  # a static movement had taken it away
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.setMinimumHeight(64)
-        self.setMinimumWidth(96 + 2 * EDGE + 34)
+        self.setMinimumWidth(SIDES[0] + 2 * EDGE + 34)
         self.setAccessibleName(f"{verdict} samples")
 
     # ------------------------------------------------------------------------------------------------ what is shown
+
+    def side_for(self, rows: int) -> int:
+        """Return the side of a tile with which so many rows are in view, px; as near to it as `SIDES` allow."""
+        room = (self._port.height() - SPACING) // rows - SPACING
+        return min(max(room - frame_height(self.fontMetrics().height()), SIDES[0]), SIDES[-1])
 
     def show_tiles(self, side: int, mode: str) -> None:
         """Change size and mask drawing of all tiles."""
@@ -327,13 +337,10 @@ class GalleryView(QListView):
 
     def _offered(self, event: Any) -> tuple[list[str], list[Path]]:
         """Return ids and files that could be dropped here; neither for a column's own tiles."""
-        data = event.mimeData()
-        if data.hasFormat(SAMPLES_MIME):
-            source = self.samples.source
-            if event.source() is self or source is None:
-                return [], []
-            return read_ids(data, source.path), []
-        return [], [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        source = self.samples.source
+        if event.source() is self:
+            return [], []
+        return offered(event.mimeData(), source.path if source is not None else None)
 
     def dragEnterEvent(self, event: Any) -> None:
         """Highlight the column for a drag that can be dropped."""

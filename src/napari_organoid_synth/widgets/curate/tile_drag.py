@@ -46,6 +46,13 @@ def read_ids(data: QMimeData, store_path: Path) -> list[str]:
         return []
 
 
+def offered(data: QMimeData, store_path: Path | None) -> tuple[list[str], list[Path]]:
+    """Return the samples of a drag, or its files if it comes from elsewhere; neither for tiles of another project."""
+    if data.hasFormat(SAMPLES_MIME):
+        return (read_ids(data, store_path), []) if store_path is not None else ([], [])
+    return [], [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+
+
 class TileDrop(QObject):
     """Takes tiles that are dropped on the canvas: napari would ask which of its readers opens each of the files.
 

@@ -41,6 +41,7 @@ from napari_organoid_synth.widgets.generate.mask_source import (
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.live.sections import LiveSections
 from napari_organoid_synth.widgets.paint.section import PaintSection
+from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
@@ -163,7 +164,7 @@ class GenerateWidget(ColumnDock):
         named(self.look, "Look at samples", "Opens the gallery of the Curate dock.")
         self.look.clicked.connect(lambda: open_dock(self.viewer, "Curate"))
         self.column.addWidget(self.look)
-        self.strip = SampleStrip()
+        self.strip = SampleStrip(contrast=ProjectContrast.of(self.viewer))
         self.strip.opened.connect(self._show_layers)
         self.strip.failed.connect(self.show_error)
         self.column.addWidget(self.strip)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QGridLayout, QToolButton, QVBoxLayout, 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 from napari_organoid_synth.widgets.forms.plain_text import plain
+from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
@@ -35,8 +36,9 @@ class SampleStrip(QWidget):
     accepted = Signal(str)
     failed = Signal(object)
 
-    def __init__(self, count: int = 6, parent: QWidget | None = None) -> None:
+    def __init__(self, count: int = 6, contrast: ProjectContrast | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._contrast = contrast
         self._thread: StoreThread | None = None
         self._path: Any = None
         self._rows: list[SampleRow] = []
@@ -63,6 +65,8 @@ class SampleStrip(QWidget):
                 self._thread = StoreThread(path, self)
                 self._thread.loaded.connect(self._repaint)  # a method: the connection ends with this widget
                 self._thread.changedOutside.connect(self.refresh)
+                if self._contrast is not None:
+                    self._contrast.attach(self._thread)
         self.refresh()
 
     def refresh(self) -> None:

@@ -120,10 +120,10 @@ class HoverCard(QFrame):
         self.raise_()
 
 
-def draw_tile(project: Project, tile: TilePlace, side: int) -> QImage:
+def draw_tile(project: Project, tile: TilePlace, side: int, contrast: Contrast = ()) -> QImage:
     """Draw the thumbnail of a real tile; for the background thread."""
-    from napari_organoid_synth.core.pairs.pictures import decode_png, make_thumbnail
+    from napari_organoid_synth.core.pairs.thumbnail import Thumbnail
     from napari_organoid_synth.core.pairs.tile_reading import read_tile
 
-    image, labels = make_thumbnail(read_tile(project, tile, side))
-    return draw_thumbnail(decode_png(image), decode_png(labels), PICTURE, "outline")
+    small = Thumbnail.of(read_tile(project, tile, side))
+    return draw_thumbnail(small.picture(contrast), small.labels, PICTURE, "outline")

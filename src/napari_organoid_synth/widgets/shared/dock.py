@@ -7,8 +7,10 @@ from typing import Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QBoxLayout,
+    QDockWidget,
     QFrame,
     QScrollArea,
     QVBoxLayout,
@@ -26,6 +28,7 @@ from napari_organoid_synth.widgets.shared.cards import EmptyCard, ErrorCard
 from napari_organoid_synth.widgets.shared.command_text import command_text
 from napari_organoid_synth.widgets.shared.menus import move_down, settle
 from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
+from napari_organoid_synth.widgets.shared.shortcuts import stays, take_key
 from napari_organoid_synth.widgets.shared.tab_order import order_tabs
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -45,6 +48,17 @@ class Dock(QWidget):
         super().__init__()
         self.viewer, self.workspace, self.error = viewer, Workspace.of(viewer), ErrorCard()
         watch_canvas(viewer)
+
+    def event(self, a0: QEvent | None) -> bool:
+        """Claim keys that napari would use on its canvas while this page has the focus."""
+        if a0 is not None and a0.type() == QEvent.Type.ShortcutOverride and stays(a0):
+            a0.accept()
+            return True
+        return bool(super().event(a0))
+
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:
+        """Use a key that nothing inside has used, or end it here: napari gets those that its dock passes on."""
+        take_key(self, a0)
 
     def changeEvent(self, a0: QEvent | None) -> None:
         """Close where napari takes the widget out of its window: it sends no other word of that."""
@@ -106,9 +120,15 @@ class WideDock(Dock):
             self._placed = True
             self._settling.start()
 
+    @property
+    def is_own_dock(self) -> bool:
+        """Whether this is the content of a dock, and not a page inside another widget."""
+        return isinstance(self.parentWidget(), QDockWidget)
+
     def settle(self) -> None:
-        """Move to the bottom area."""
-        move_down(self)
+        """Move to the bottom area, unless another widget decides where this page is."""
+        if self.is_own_dock:
+            move_down(self)
 
 
 class ColumnDock(Dock):

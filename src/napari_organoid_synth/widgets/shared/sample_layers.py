@@ -1,21 +1,23 @@
-"""Samples of the gallery as napari layers: their mask is drawn as on the tiles, the tiles follow their contrast."""
+"""Samples of the gallery as napari layers: with the contrast and the drawing of masks of the tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary, proxy
+from weakref import WeakKeyDictionary, WeakSet, proxy
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.pictures import shown_limits
+from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.layers import show_pair
-from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
+from napari_organoid_synth.widgets.shared.thumbnails import FILL_ALPHA, MASK_MODES, StoreThread
 
 MAX_OPENED = 12
 """Pairs that are opened as layers at once."""
+FILL_OPACITY = FILL_ALPHA / 255
+"""Of filled labels: the texture below is what is judged."""
 SAMPLE = "organoid_synth_sample"
 """Key of a layer's metadata: database and id of the sample that it shows."""
 
@@ -27,6 +29,8 @@ class SampleLayers:
     ----------
     viewer : napari.viewer.Viewer
         Where they are shown.
+    contrast : ProjectContrast
+        Of the tiles.
     """
 
     _all: ClassVar[WeakKeyDictionary[Any, SampleLayers]] = WeakKeyDictionary()
@@ -36,13 +40,15 @@ class SampleLayers:
         """Return those of a viewer, which its docks share: a mask opened by one can be saved by another."""
         viewer = getattr(viewer, "__wrapped__", viewer)  # docks may get a proxy of the viewer
         if viewer not in cls._all:
-            cls._all[viewer] = cls(proxy(viewer))
+            cls._all[viewer] = cls(proxy(viewer), ProjectContrast.of(viewer))
         return cls._all[viewer]
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, contrast: ProjectContrast) -> None:
         self._viewer, self._watches = viewer, False
         self._mode = MASK_MODES[0]
-        self._linked: dict[Any, tuple[StoreThread, str]] = {}  # image layers whose contrast a tile follows
+        self._images: WeakSet[Any] = WeakSet()  # layers that have the contrast of the tiles
+        self._contrast = contrast
+        self._contrast.changed.connect(self._apply_contrast)
         self._saved: dict[Any, NDArray[Any]] = {}  # labels layers: what the store has of them
 
     def show(self, thread: StoreThread, id: str, pair: SamplePair) -> tuple[Any, Any]:
@@ -54,17 +60,8 @@ class SampleLayers:
             self._watches = True
             self._viewer.layers.events.removed.connect(self._forget)
         self.draw_mask(labels)
-        low, high = shown_limits(pair.image)
-        if len(pair.image) == 1 and high > low:
-            image.contrast_limits = low, high  # as on the tile
-            grey = 255 / (high - low)
-
-            def follow() -> None:
-                black, white = image.contrast_limits
-                thread.set_contrast(id, ((black - low) * grey, (white - low) * grey))
-
-            image.events.contrast_limits.connect(follow)
-            self._linked[image] = thread, id
+        self._images.add(image)
+        self._apply_contrast([image])
         return image, labels
 
     def show_beside(self, thread: StoreThread, id: str, sample: SamplePair, real: SamplePair) -> None:
@@ -73,16 +70,27 @@ class SampleLayers:
         width = sample.size[1] * float(shown[1].scale[-1])
         beside = show_pair(self._viewer, real)
         self.draw_mask(beside[1])
+        self._images.add(beside[0])
+        self._apply_contrast(beside[:1])
         for layer in beside:
             layer.translate = [*layer.translate[:-1], 1.04 * width]
         self._viewer.reset_view()
 
     def _forget(self, event: Any) -> None:
-        """Draw the tile of a closed layer as before."""
         self._saved.pop(event.value, None)
-        thread, id = self._linked.pop(event.value, (None, ""))
-        if thread is not None:
-            thread.set_contrast(id, None)
+        self._images.discard(event.value)
+
+    def _apply_contrast(self, layers: Sequence[Any] = ()) -> None:
+        """Give these layers, or all, the contrast of the tiles; channels behind a slider share the widest."""
+        limits = self._contrast.limits
+        if not limits:
+            return
+        low, high = min(low for low, _ in limits), max(high for _, high in limits)
+        for layer in layers or list(self._images):
+            if not layer.rgb and high > low:
+                least, most = layer.contrast_limits_range
+                layer.contrast_limits_range = min(least, low), max(most, high)
+                layer.contrast_limits = low, high
 
     def set_mode(self, mode: str, thread: StoreThread | None) -> None:
         """Draw all masks, and those opened later, as the tiles do: outline, fill or none."""
@@ -94,6 +102,7 @@ class SampleLayers:
         """Draw a labels layer as the tiles draw theirs."""
         labels.visible = self._mode != "none"
         labels.contour = int(self._mode == "outline")
+        labels.opacity = FILL_OPACITY if self._mode == "fill" else 1.0
 
     def masks(self, thread: StoreThread | None) -> list[tuple[str, Any]]:
         """Return the ids of the samples of this database whose mask is open, each with its labels layer."""

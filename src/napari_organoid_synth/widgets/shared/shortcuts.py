@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QWidget
+
+EDIT_KEYS = tuple(
+    getattr(QKeySequence.StandardKey, name)
+    for name in ("Undo", "Redo", "Copy", "Cut", "Paste", "SelectAll", "Deselect", "Find", "Delete")
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,40 @@ def _action(parent: QWidget, command: Command) -> QAction:
     action.setToolTip(f"{command.tip or command.name} ({command.keys[0]})")
     action.triggered.connect(lambda _=False: command.call())
     return action
+
+
+def stays(event: Any) -> bool:
+    """Return whether a key that is pressed on a page is for the page: napari would use it on its canvas.
+
+    Plain keys and those of the canvas stay, such as Ctrl+Y, which makes the canvas 3-D; function keys and those of
+    napari's menus that open and close files do not.
+    """
+    combination = event.keyCombination()
+    held = combination.keyboardModifiers()
+    if not held & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier):
+        return not Qt.Key.Key_F1 <= combination.key() <= Qt.Key.Key_F35
+    return QKeySequence(combination).toString() in _canvas_keys() or _is_edit(event)
+
+
+def _is_edit(event: Any) -> bool:
+    """Return whether a key edits: undo, redo, copy, paste, select all and so on."""
+    return any(event.matches(key) for key in EDIT_KEYS)
+
+
+@cache
+def _canvas_keys() -> frozenset[str]:
+    """Return the keys of napari's canvas and layers, as Qt writes them."""
+    from app_model.backends.qt import QKeyBindingSequence
+    from napari.utils.shortcuts import default_shortcuts
+
+    return frozenset(QKeyBindingSequence(key).toString() for keys in default_shortcuts.values() for key in keys)
+
+
+def take_key(widget: Any, event: Any) -> None:
+    """Trigger the action of a key that nothing inside a page has used; whatever it is, it does not reach napari."""
+    if action := action_for(widget, event):
+        action.trigger()
+    event.accept()
 
 
 def action_for(widget: Any, event: Any) -> Any:

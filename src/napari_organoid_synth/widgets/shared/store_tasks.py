@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.samples.novelty import novelty
+from napari_organoid_synth.core.samples.presets import NOVELTY
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.store import VERDICTS, SampleStore, Verdict
 
@@ -37,7 +39,7 @@ class Listing:
 
 
 def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
-    """Find samples by a query (see `samples.query`); ``-`` before a sort key: descending.
+    """Find samples by a query (see `samples.query`); ``-`` before a sort key: descending; see also `presets.NOVELTY`.
 
     Raises
     ------
@@ -45,7 +47,13 @@ def list_samples(store: SampleStore, sort: str, query: str) -> Listing:
         If the query cannot be read.
     """
     metrics = store.metrics()
-    records = store.listing(sort.removeprefix("-"), sort.startswith("-"), parse(query, metrics))
+    key, descending = sort.removeprefix("-"), sort.startswith("-")
+    if key == NOVELTY:
+        records = store.listing(condition=parse(query, metrics))
+        distances = novelty(store)
+        records.sort(key=lambda record: distances.get(record[0], 0.0), reverse=descending)
+    else:
+        records = store.listing(key, descending, parse(query, metrics))
     ids: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
     for id, verdict, fits in records:
         if fits:

@@ -22,6 +22,7 @@ from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtGui import QImage, QPainter
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.pairs.thumbnail import Contrast
 from napari_organoid_synth.core.samples.row import SampleDeleted
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore, Verdict
 
@@ -116,16 +117,6 @@ def draw_thumbnail(image: NDArray[np.uint8], labels: NDArray[np.uint16], side: i
     return picture
 
 
-def stretched(image: NDArray[np.uint8], low: float, high: float) -> NDArray[np.uint8]:
-    """Stretch an image (h, w, 3): ``low`` becomes black and ``high`` white."""
-    table = np.clip((np.arange(256) - low) / max(high - low, 1e-6), 0, 1) * 255
-    return np.asarray(np.rint(table), np.uint8)[image]
-
-
-def _without(contrasts: dict[str, tuple[float, float]], id: str) -> dict[str, tuple[float, float]]:
-    return {known: limits for known, limits in contrasts.items() if known != id}
-
-
 class ImageCache:
     """Pictures by key; those not used for longest go when the memory is spent.
 
@@ -138,6 +129,7 @@ class ImageCache:
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self.limit, self.used = limit, 0
         self._images: OrderedDict[Any, QImage] = OrderedDict()
+        self._versions: dict[Any, int] = {}
 
     def __len__(self) -> int:
         return len(self._images)
@@ -149,18 +141,24 @@ class ImageCache:
             self._images.move_to_end(key)
         return image
 
+    def version(self, key: Any) -> int:
+        """Return the version of a picture; -1 where there is none."""
+        return self._versions.get(key, -1)
+
     def drop(self, id: str) -> None:
         """Forget the pictures of a sample."""
         for key in [key for key in self._images if key[0] == id]:
             self.used -= self._images.pop(key).sizeInBytes()
+            del self._versions[key]
 
-    def put(self, key: Any, image: QImage) -> None:
+    def put(self, key: Any, image: QImage, version: int = 0) -> None:
         """Keep a picture, letting the oldest go."""
         old = self._images.pop(key, None)
         self.used += image.sizeInBytes() - (old.sizeInBytes() if old is not None else 0)
-        self._images[key] = image
+        self._images[key], self._versions[key] = image, version
         while self.used > self.limit and len(self._images) > 1:
-            _, gone = self._images.popitem(last=False)
+            oldest, gone = self._images.popitem(last=False)
+            del self._versions[oldest]
             self.used -= gone.sizeInBytes()
 
 
@@ -196,12 +194,13 @@ class StoreThread(QObject):
         self.path = Path(path)
         self._tasks: deque[tuple[Callable[[SampleStore], Any], Callable[[Any], None], Callable[[Any], None]]] = deque()
         self._wanted: OrderedDict[Key, tuple[bool, int]] = OrderedDict()  # pixels needed or not, and the epoch
-        self._arrived: deque[tuple[Key, int, QImage | None, SampleRow | None]] = deque()
+        self._arrived: deque[tuple[Key, int, int, QImage | None, SampleRow | None]] = deque()
         self._wake = threading.Condition()
         self._closing = self._complained = False
         self._images = ImageCache()
         self._rows: OrderedDict[str, tuple[int, SampleRow | None]] = OrderedDict()
-        self._contrasts: dict[str, tuple[float, float]] = {}
+        self._contrast: tuple[int, Contrast] = (0, ())  # its number, and the limits
+        self._follows: Callable[[], Contrast] = tuple
         self._epoch = 0  # rows of an older epoch are shown, and asked for again
         self._answered.connect(self._deliver)
         label_colours()
@@ -223,9 +222,10 @@ class StoreThread(QObject):
         self._take_in()
         key = (id, side, mode)
         image, known = self._images.get(key), self._rows.get(id)
-        if image is None or known is None or known[0] != self._epoch:
+        is_drawn = self._images.version(key) == self._contrast[0]  # one of another contrast is shown until then
+        if not is_drawn or known is None or known[0] != self._epoch:
             with self._wake:
-                self._wanted[key] = image is None, self._epoch
+                self._wanted[key] = not is_drawn, self._epoch
                 self._wanted.move_to_end(key)
                 while len(self._wanted) > MAX_WAITING:
                     self._wanted.popitem(last=False)
@@ -238,12 +238,20 @@ class StoreThread(QObject):
         known = self._rows.get(id)
         return known[1] if known else None
 
-    def set_contrast(self, id: str, limits: tuple[float, float] | None) -> None:
-        """Draw the image of a sample with these grey values, of 0 to 255, as black and white; None: as it is."""
-        if limits != self._contrasts.get(id):
-            self._contrasts = {**self._contrasts, id: limits} if limits else _without(self._contrasts, id)
-            self._images.drop(id)
-            self.loaded.emit([id])
+    def set_contrast(self, limits: Contrast) -> None:
+        """Draw all images with these pixel values as black and white; empty: each with its own."""
+        if limits != self._contrast[1]:
+            self._contrast = self._contrast[0] + 1, limits
+            self.loaded.emit(list(self._rows))
+
+    def follow_contrast(self, source: Any) -> None:
+        """Draw with ``source.limits``, now and whenever `contrast_changed` is called."""
+        self._follows = lambda: source.limits
+        self.contrast_changed()
+
+    def contrast_changed(self) -> None:
+        """Draw with the present limits of the source."""
+        self.set_contrast(self._follows())
 
     def forget_rows(self) -> None:
         """Read each row again when it is next shown: it may have changed."""
@@ -264,14 +272,14 @@ class StoreThread(QObject):
 
     def _take_in(self) -> None:
         while self._arrived:
-            key, epoch, image, row = self._arrived.popleft()
+            key, epoch, contrast, image, row = self._arrived.popleft()
             before = self._rows.get(key[0], (0, None))[1]
             if before and row and before.labels_path != row.labels_path:  # another mask: draw it
                 self._images.drop(key[0])
             self._rows[key[0]] = epoch, row
             self._rows.move_to_end(key[0])
             if image is not None:
-                self._images.put(key, image)
+                self._images.put(key, image, contrast)
         while len(self._rows) > MAX_ROWS:
             self._rows.popitem(last=False)
 
@@ -329,12 +337,11 @@ class StoreThread(QObject):
     def _load(self, store: SampleStore, key: Key, pixels: bool, epoch: int) -> str:
         image: QImage | None = None
         row: SampleRow | None = None
+        number, limits = self._contrast
         try:
             row = store.row(key[0])
             if pixels:
-                picture, labels = store.thumbnail(key[0])
-                limits = self._contrasts.get(key[0])
-                image = draw_thumbnail(stretched(picture, *limits) if limits else picture, labels, key[1], key[2])
+                image = draw_thumbnail(*store.thumbnail(key[0], limits), key[1], key[2])
         except SampleDeleted:  # since it was listed: stays grey until the list is read again
             image = QImage()
         except (UserError, OSError, ValueError) as error:  # removed since, or not a picture: stays grey
@@ -343,7 +350,7 @@ class StoreThread(QObject):
             if not self._complained:
                 self._complained = True
                 self.unreadable.emit(error)
-        self._arrived.append((key, epoch, image, row))
+        self._arrived.append((key, epoch, number, image, row))
         return key[0]
 
     def _poll(self, store: SampleStore, version: int) -> int:
