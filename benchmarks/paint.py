@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from window_lag import Lag
 
@@ -28,6 +29,8 @@ EVENT_MS = 33
 """Time between two events of the mouse."""
 STEP, BRUSH = 5, 14
 """Way between two events, and diameter of the brush, px of the mask."""
+PART, RENDER_MS = 64, 25
+"""Side, px, of the part of an image that a timer changes in napari alone, and its delay after the label."""
 
 
 def simulated(path: Path) -> None:
@@ -51,40 +54,65 @@ def strokes(side: int, rng: np.random.Generator) -> Iterator[list[tuple[int, int
 
 
 class Hand:
-    """A mouse on napari's canvas, and a clock from each of its events to the frame that shows the answer.
+    """A mouse on napari's canvas, and clocks from each of its events to the frames that show what came of it.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-    session : PaintSession
+    labels : napari.layers.Labels
+        Which is painted on.
+
+    Attributes
+    ----------
+    own : list of float
+        Time, ms, from each event until the canvas was drawn with the label that it painted.
+    follows : list of float
+        Time, ms, until the canvas was drawn with the image that follows.
     """
 
-    def __init__(self, viewer: Any, session: Any) -> None:
-        self.viewer, self.session = viewer, session
+    def __init__(self, viewer: Any, labels: Any) -> None:
+        self.viewer, self.labels = viewer, labels
         self.canvas = viewer.window._qt_viewer.canvas
         self.native = self.canvas._scene_canvas.native
-        self.delays: list[float] = []
+        self.own: list[float] = []
+        self.follows: list[float] = []
+        self.frames = 0
+        self._painted: list[float] = []  # events whose label is not drawn yet
         self._events: list[tuple[float, int]] = []  # time, and the first request after it (0: none yet)
-        self._answered = 0
+        self._serial = self._answered = 0
+        self.canvas._scene_canvas.events.draw.connect(self._drawn, position="last")
+
+    def follow(self, session: Any) -> None:
+        """Listen to what is asked of the renderer of a painting, and to what it answers."""
         ask = session.renderer.change
 
         def change(*arguments: Any) -> int:
-            serial = ask(*arguments)
-            self._events = [(at, number or serial) for at, number in self._events]
-            return int(serial)
+            serial = int(ask(*arguments))
+            self.asked(serial)
+            return serial
 
         session.renderer.change = change
-        session.renderer.painted.connect(self._answer)
-        self.canvas._scene_canvas.events.draw.connect(self._drawn, position="last")
+        session.renderer.painted.connect(self._take)
 
-    def _answer(self, message: Any) -> None:
-        self._answered = max(self._answered, message.serial)
+    def _take(self, message: Any) -> None:
+        self.answered(message.serial)
+
+    def asked(self, serial: int) -> None:
+        """Note that a request was sent for all events so far."""
+        self._events = [(at, number or serial) for at, number in self._events]
+
+    def answered(self, serial: int) -> None:
+        """Note that an answer is on the layer, and that the next frame shows it."""
+        self._answered = max(self._answered, serial)
 
     def _drawn(self, _: Any) -> None:
         now = time.perf_counter()
+        self.frames += 1
+        self.own += [1000 * (now - at) for at in self._painted]
+        self._painted = []
         shown = [at for at, serial in self._events if 0 < serial <= self._answered]
         self._events = [(at, serial) for at, serial in self._events if not 0 < serial <= self._answered]
-        self.delays += [1000 * (now - at) for at in shown]
+        self.follows += [1000 * (now - at) for at in shown]
 
     def event(self, kind: str, place: tuple[int, int]) -> None:
         """Send one event of the mouse: ``press``, ``move`` or ``release``."""
@@ -92,7 +120,7 @@ class Hand:
         from qtpy.QtGui import QMouseEvent
         from qtpy.QtWidgets import QApplication
 
-        world = self.session.labels.data_to_world(place)
+        world = self.labels.data_to_world(place)
         point = self.canvas.view.scene.transform.map([world[1], world[0], 0, 1])[:2]
         at = QPointF(*(float(value) / self.native.devicePixelRatioF() for value in point))
         left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
@@ -101,9 +129,12 @@ class Hand:
         held = none if kind == "release" else left
         kinds["release"] = QEvent.Type.MouseButtonRelease
         event = QMouseEvent(kinds[kind], at, self.native.mapToGlobal(at), button, held, Qt.KeyboardModifier.NoModifier)
+        began = time.perf_counter()
         if kind != "release":
-            self._events.append((time.perf_counter(), 0))
+            self._events.append((began, 0))
         QApplication.sendEvent(self.native, event)
+        if kind != "release":
+            self._painted.append(began)
 
 
 def wait(milliseconds: float) -> None:
@@ -123,8 +154,65 @@ def until(condition: Any, seconds: float, what: str) -> None:
         wait(20)
 
 
-def measure(viewer: Any, dock: Any, side: int, seconds: float) -> dict[str, Any]:
-    """Paint on an empty canvas for so long, and sum up."""
+def paint(hand: Hand, seconds: float) -> dict[str, Any]:
+    """Paint strokes for so long, and sum up."""
+    lag, own_process = Lag(), time.process_time()
+    lag.timer.start(5)
+    end, number, began = time.monotonic() + seconds, 0, time.perf_counter()
+    for stroke in strokes(hand.labels.data.shape[0], np.random.default_rng(0)):
+        if time.monotonic() > end:
+            break
+        number += 1
+        hand.event("press", stroke[0])
+        for place in stroke[1:]:
+            wait(EVENT_MS)
+            hand.event("move", place)
+        wait(EVENT_MS)
+        hand.event("release", stroke[-1])
+        wait(300)
+    wait(1000)
+    lag.timer.stop()
+    summed = {"strokes": number, "events": len(hand.follows)}
+    for name, delays in (("label", hand.own), ("image", hand.follows)):
+        p50, p95 = np.percentile(delays, (50, 95))
+        summed |= {f"{name}_p50_ms": round(p50), f"{name}_p95_ms": round(p95), f"{name}_max_ms": round(max(delays))}
+    late = np.percentile(lag.late, (50, 99))
+    share = (time.process_time() - own_process) / (time.perf_counter() - began)
+    summed |= {"lag_p50_ms": round(late[0], 1), "lag_p99_ms": round(late[1], 1), "lag_max_ms": round(max(lag.late), 1)}
+    return summed | {"frames": hand.frames, "window_cores": round(share, 2)}
+
+
+def napari_alone(viewer: Any, side: int, seconds: float) -> dict[str, Any]:
+    """Paint on a labels layer above an image layer, of which a timer changes a part where the renderer would."""
+    from qtpy.QtCore import Qt, QTimer
+
+    image = viewer.add_image(np.zeros((side, side), np.uint8), contrast_limits=(0, 255))
+    labels = viewer.add_labels(np.zeros((side, side), np.int32), opacity=0.3)
+    labels.brush_size, labels.mode, labels.selected_label = BRUSH, "paint", 1
+    viewer.layers.selection = {labels}
+    viewer.reset_view()
+    wait(1500)
+    hand, rng = Hand(viewer, labels), np.random.default_rng(0)
+    serial = 0
+
+    def change(number: int, row: int, column: int) -> None:
+        image.data[row : row + PART, column : column + PART] = rng.integers(0, 256, dtype=np.uint8)
+        image.refresh()
+        hand.answered(number)
+
+    def see(event: Any) -> None:
+        nonlocal serial
+        serial += 1
+        hand.asked(serial)
+        asked, row, column = serial, *(max(0, int(value) - PART // 2) for value in event.offset)
+        QTimer.singleShot(RENDER_MS, Qt.TimerType.PreciseTimer, lambda: change(asked, row, column))
+
+    labels.events.labels_update.connect(see)
+    return {"side": side, "what": "napari alone"} | paint(hand, seconds)
+
+
+def painting(viewer: Any, dock: Any, side: int, seconds: float) -> dict[str, Any]:
+    """Paint on an empty canvas, whose image the renderer paints."""
     panel = dock.painting.panel
     panel.form.kind.setCurrentIndex(panel.form.kind.findData("empty"))
     panel.form.width_box.setValue(side)
@@ -139,30 +227,15 @@ def measure(viewer: Any, dock: Any, side: int, seconds: float) -> dict[str, Any]
     viewer.reset_view()
     session.labels.brush_size = BRUSH
     wait(1500)
-    hand, lag = Hand(viewer, session), Lag()
-    lag.timer.start(5)
-    end, number = time.monotonic() + seconds, 0
-    for stroke in strokes(side, np.random.default_rng(0)):
-        if time.monotonic() > end:
-            break
-        number += 1
-        hand.event("press", stroke[0])
-        for place in stroke[1:]:
-            wait(EVENT_MS)
-            hand.event("move", place)
-        wait(EVENT_MS)
-        hand.event("release", stroke[-1])
-        wait(300)
-    until(lambda: session.renderer.state == "ready", 30, "the last answer")
-    wait(200)
-    lag.timer.stop()
-    middle, high = np.percentile(hand.delays, (50, 95))
-    late = np.percentile(lag.late, (50, 99))
-    result = {
-        "side": side, "generator": session.model["generator"], "first_picture_s": round(first[0], 2), "strokes": number,
-        "events": len(hand.delays), "p50_ms": round(middle), "p95_ms": round(high), "max_ms": round(max(hand.delays)),
-        "lag_p50_ms": round(late[0], 1), "lag_p99_ms": round(late[1], 1), "lag_max_ms": round(max(lag.late), 1),
-    }  # fmt: skip
+    hand = Hand(viewer, session.labels)
+    hand.follow(session)
+    process = psutil.Process(session.renderer.pid)
+    before, clock = process.cpu_times(), time.perf_counter()
+    result = {"side": side, "what": session.model["generator"], "first_picture_s": round(first[0], 2)}
+    result |= paint(hand, seconds)
+    used, clock = process.cpu_times(), time.perf_counter() - clock
+    result["renderer_cores"] = round((used.user + used.system - before.user - before.system) / clock, 2)
+    session.end()
     return result
 
 
@@ -173,6 +246,7 @@ def main() -> None:
     parser.add_argument("--run", default="", help="run that paints; default: the painter without training")
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 1024], help="of the canvas, px")
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--turns", type=int, default=2, help="of napari alone and painting")
     parser.add_argument("--screenshot", type=Path)
     options = parser.parse_args()
     path = options.project or Path(tempfile.mkdtemp())
@@ -196,13 +270,21 @@ def main() -> None:
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     print(f"{machine}; Python {platform.python_version()}, napari {napari.__version__}, {API_NAME}")
     for side in options.sides:
-        print(json.dumps(measure(viewer, dock, side, options.seconds)), flush=True)
-        if options.screenshot:
-            name = options.screenshot.with_stem(f"{options.screenshot.stem}-{side}")
-            imwrite(name, viewer.screenshot(canvas_only=False))
-        dock.painting.panel.session.end()
-        viewer.layers.clear()
-        wait(300)
+        for _ in range(options.turns):
+            alone = napari_alone(viewer, side, options.seconds)
+            print(json.dumps(alone), flush=True)
+            viewer.layers.clear()
+            wait(300)
+            ours = painting(viewer, dock, side, options.seconds)
+            print(json.dumps(ours), flush=True)
+            names = [name for name in alone if name.endswith(("p50_ms", "p95_ms", "p99_ms"))]
+            ratios = {name: round(ours[name] / max(alone[name], 1), 2) for name in names if name != "lag_p50_ms"}
+            print(json.dumps({"side": side, "what": "ratio"} | ratios), flush=True)
+            if options.screenshot:
+                name = options.screenshot.with_stem(f"{options.screenshot.stem}-{side}")
+                imwrite(name, viewer.screenshot(canvas_only=False))
+            viewer.layers.clear()
+            wait(300)
     print("load average", os.getloadavg())
     os._exit(0)  # no question about closing
 

@@ -137,8 +137,8 @@ class Robot:
                     (self.remove, 0.4), (self.kill, 0.4), (self.close, 0.3), (self.start, 0)]  # fmt: skip
         weights = np.array([weight for _, weight in acts])
         act = acts[int(self.rng.choice(len(acts), p=weights / weights.sum()))][0]
-        if self.session is not None and (self.hand is None or self.hand.session is not self.session):
-            self.hand = Hand(self.viewer, self.session)
+        if self.session is not None and (self.hand is None or self.hand.labels is not self.session.labels):
+            self.hand = Hand(self.viewer, self.session.labels)
         act()
         self.done[act.__name__] += 1
         wait(20)

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 
 from napari_organoid_synth.core.boxes import changed_box, union
 from napari_organoid_synth.widgets.paint.session import PaintOptions
@@ -57,6 +57,16 @@ def test_it_is_fast_while_the_mouse_is_down_and_full_when_it_is_released(painter
     assert last[2] == "full"
     box = last[1]
     assert box[1] < 30 < 70 < box[3]
+    painter.follows()
+
+
+def test_a_stroke_is_sent_before_the_window_is_drawn(painter):
+    painter.renderer.asked.clear()
+    painter.mouse(QEvent.Type.MouseButtonPress, (40, 30))
+    assert painter.renderer.kinds() == ["change"]  # without a turn of the event loop
+    painter.mouse(QEvent.Type.MouseMove, (40, 50))
+    assert painter.renderer.kinds() == ["change", "change"]
+    painter.release(40, 50)
     painter.follows()
 
 

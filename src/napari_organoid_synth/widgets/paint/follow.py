@@ -81,11 +81,14 @@ class Follower(QObject):
     # --- what happens on the layer ---
 
     def _see(self, event: Any) -> None:
-        """Remember where to look, and look in a moment."""
+        """Look at once where a brush was, for the window is drawn next; elsewhere in a moment."""
         if not isalive(self):  # napari's events outlive a window that was closed
             return
         if event.type == "labels_update" and self._layer.ndim == 2:
             self._near = union(self._near, _box_of(event.offset, event.data.shape))
+            if not self._anywhere:
+                self.compare()
+                return
         else:
             self._anywhere = True
         if event.type == "paint":

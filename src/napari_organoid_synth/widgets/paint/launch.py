@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 PAUSE = 200
 """Time, ms, without another choice until the image is painted again."""
+LONG = 500
+"""Time, ms, from which on a person wants to know that the renderer works."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class PaintLauncher(QObject):
         What the renderer says of the model; empty until it is open.
     is_starting : bool
         Whether one was asked for and has not begun.
+    state : str
+        Of the renderer; ``"busy"`` only where it takes long, for a text that changes with each stroke slows the window.
     """
 
     began = Signal(object)
@@ -82,13 +86,18 @@ class PaintLauncher(QObject):
         self._read: tuple[Start, Any] | None = None  # and waiting for the renderer
         self._number = 0  # of the newest start; answers to older ones are dropped
         self._switching = False
-        self._wait = QTimer(self)
-        self._wait.setSingleShot(True)
-        self._wait.setInterval(PAUSE)
-        self._wait.timeout.connect(self._apply_options)
+        self.state = str(renderer.state)
+        self._wait, self._busy = self._timer(PAUSE, self._apply_options), self._timer(LONG, self._tell_busy)
         renderer.opened.connect(self._take_model)
         renderer.failed.connect(self._fail)
         renderer.stateChanged.connect(self._see_state)
+
+    def _timer(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(call)
+        return timer
 
     # --- choices ---
 
@@ -231,4 +240,14 @@ class PaintLauncher(QObject):
         self.changed.emit()
 
     def _see_state(self, state: str) -> None:
+        if state == "busy":
+            self._busy.start()
+            return
+        self._busy.stop()
+        if state != self.state:
+            self.state = state
+            self.changed.emit()
+
+    def _tell_busy(self) -> None:
+        self.state = "busy"
         self.changed.emit()

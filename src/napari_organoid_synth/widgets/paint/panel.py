@@ -201,7 +201,7 @@ class PaintPanel(QWidget):
         self.start_button.setEnabled(not problem and not launcher.is_starting)
         self.tools.setVisible(painting)
         self.keeper.buttons.setVisible(painting)
-        state = "starting" if launcher.is_starting else str(self.renderer.state) if painting else ""
+        state = "starting" if launcher.is_starting else launcher.state if painting else ""
         known = (STATES.get(state, ""), str(launcher.opened.get("remark", "")))
         shown = "" if self.form.hint.text() == problem else problem
         self.status.setText(" ".join(filter(None, known)) if state else shown)

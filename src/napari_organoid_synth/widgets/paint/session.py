@@ -174,6 +174,8 @@ class PaintSession(QObject):
         self.renderer.change(self.canvas, box, self.follower.part(box), quality)
         if quality == "full":
             self._ask.start()
+        else:
+            self._ask.stop()  # a full one follows
 
     def _resize(self) -> None:
         """Begin again on a mask of another size; nothing of a real image remains."""

@@ -156,6 +156,8 @@ class LiveRenderer(QObject):
         quality : {"full", "fast"}
             ``fast`` while the mouse is down.
         """
+        if self._process is not None:
+            self._process.collect()  # the window is about to be drawn: it may show what is painted already
         known = self._canvases.get(canvas)
         written = None if known is None else known.write(box, labels)
         if known is None or written is None:

@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from typing import ClassVar
 
-from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from napari_organoid_synth.core.live.frames import Decoder, FrameError, Message, encode
 
@@ -39,7 +39,7 @@ class RendererProcess(QObject):
         super().__init__(parent)
         self._decoder = Decoder()
         self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self._over = False
+        self._over = self._is_sending = False
         self._process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
         if not environment.contains(BLAS_THREADS):  # matrices are small: threads would cost more than they bring
@@ -66,9 +66,23 @@ class RendererProcess(QObject):
         self._process.start(program, arguments)
 
     def send(self, message: Message) -> None:
-        """Send a request; it is written when the process takes it up."""
-        if not self._over:
-            self._process.write(encode(message))
+        """Send a request, at once if it is short: the event loop may draw the window first, which takes long."""
+        if self._over:
+            return
+        self._process.write(encode(message))
+        if self._is_running:
+            self._is_sending = True  # who sends does not expect an answer meanwhile
+            self._process.waitForBytesWritten(0)
+            self._is_sending = False
+
+    def collect(self) -> None:
+        """Take up the answers that are there, without waiting for the event loop to find them."""
+        if self._is_running and not self._over:
+            self._process.waitForReadyRead(0)
+
+    @property
+    def _is_running(self) -> bool:
+        return self._process.state() == QProcess.ProcessState.Running
 
     def stop(self, wait: bool = False) -> None:
         """End the process, which holds nothing that has to be saved; this object deletes itself.
@@ -87,6 +101,9 @@ class RendererProcess(QObject):
 
     def _read(self) -> None:
         if self._over:
+            return
+        if self._is_sending:
+            QTimer.singleShot(0, self._read)
             return
         try:
             messages = self._decoder.feed(self._process.readAllStandardOutput().data())
