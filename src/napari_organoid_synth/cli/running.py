@@ -37,6 +37,7 @@ def run_verb(
     verb: str, project: Project, settings: Settings, job: JobFolder | None, launched: bool, as_json: bool, **extra: Any
 ) -> None:
     """Run a long command in a job folder, so that a window can follow and steer it, and print the result."""
+    from napari_organoid_synth.core.job import unless_canceled
     from napari_organoid_synth.core.verbs import VERBS
 
     job = job or project.job(verb)
@@ -47,13 +48,14 @@ def run_verb(
             "Wait for it, or end it with 'organoid-synth control'.",
         )
     steering = job.control
-    job.begin(verb, sys.argv[1:])
-    if not launched:  # a window clears earlier requests before it starts the process: later ones count
+    if not launched:  # a window has forgotten the request that ended an earlier session: what is there now counts
         steering.resume()
+    job.begin(verb, sys.argv[1:])
     function = VERBS[verb].load()
     if verb in {"train", "segment", "gain", "annotate", "pipeline"}:
         extra["folder"] = job.path
-    finish(verb, follow(function(project, settings, steering, **extra), steering, verb, project, job), as_json)
+    events = unless_canceled(function(project, settings, steering, **extra), steering)
+    finish(verb, follow(events, steering, verb, project, job), as_json)
 
 
 def tell_damage(project: Project) -> None:

@@ -243,7 +243,7 @@ class JobFolder:
         return FileControl(self.path / "control")
 
     def begin(self, verb: str, arguments: list[str], pid: int | None = None) -> None:
-        """Record which process works here and clear any earlier request."""
+        """Record which process works here; a request that is there already counts."""
         self.path.mkdir(parents=True, exist_ok=True)
         pid = os.getpid() if pid is None else pid
         record = {
@@ -352,6 +352,15 @@ class JobFolder:
             except (ValueError, KeyError, TypeError):
                 continue
         return events, offset + len(whole)
+
+
+def unless_canceled(events: Iterable[Event], control: Control) -> Iterator[Event]:
+    """Yield the events of a command that has not begun, unless it is asked to stop before; a pause is waited out."""
+    yield from control.wait_while_paused(0)
+    if control.canceled:
+        yield Finished(0, "canceled")
+    else:
+        yield from events
 
 
 def run_to_end(events: Iterable[Event], progress: Callable[[Progress], object] | None = None) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 
 import psutil
 import pytest
 
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
-from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Previewed, Progress, Started, to_line
+from napari_organoid_synth.core.job import Failed, Finished, Heartbeat, JobFolder, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.widgets.shared.command_text import command_text
-from napari_organoid_synth.widgets.shared.job_process import preview_path
+from napari_organoid_synth.widgets.shared.job_process import follow, preview_path
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 
 
@@ -75,6 +76,47 @@ def test_pause_resume_and_stop(qtbot, runner, fake_job, project):
         runner.cancel()
     assert end.args == ["canceled"]
     assert not runner.running
+
+
+def test_stop_pressed_before_the_process_exists_is_obeyed(qtbot, runner, fake_job, project):
+    every, _ = collect(runner)
+    with qtbot.waitSignal(runner.finished, timeout=10000) as end:
+        folder = runner.start("train", project, Recipe())
+        runner.cancel()
+    assert end.args == ["canceled"]
+    assert not any(isinstance(event, Progress) for event in every)
+    assert folder.read_events()[0] == every
+
+
+def test_a_job_that_is_stopped_first_needs_no_process(project):
+    folder = project.job("generate")
+    folder.control.cancel()
+    left, done = threading.Event(), threading.Event()
+    ended = [Finished(0, "canceled")]
+    assert list(follow(folder, ("/no/such/python",), ("generate",), left, done)) == [(left, ended, True)]
+    assert folder.read_events()[0] == ended  # a later window sees how it ended
+
+
+def test_pause_pressed_before_the_process_exists_is_obeyed(qtbot, runner, fake_job, project):
+    every, _ = collect(runner)
+    runner.start("train", project, Recipe())
+    runner.pause()
+    qtbot.waitUntil(lambda: any(isinstance(event, Heartbeat) for event in every), timeout=10000)
+    assert runner.state == "paused"
+    assert not any(isinstance(event, Progress) for event in every)
+    with qtbot.waitSignal(runner.finished, timeout=10000) as end:
+        runner.resume()
+    assert end.args == ["completed"]
+
+
+def test_stop_of_a_resumed_run_is_not_taken_for_the_earlier_one(qtbot, runner, fake_job, project):
+    folder = project.job("train")
+    folder.control.cancel()
+    runner.start("train", project, resume=folder)
+    assert folder.control.request() == "run"  # forgotten before a person could press Stop again
+    with qtbot.waitSignal(runner.finished, timeout=10000) as end:
+        runner.cancel()
+    assert end.args == ["canceled"]
 
 
 def test_a_pause_asked_elsewhere_is_noticed(qtbot, runner, fake_job, project):

@@ -397,7 +397,7 @@ class GenerateWidget(ColumnDock):
             self.workspace.runsChanged.emit()
             self._choose(str(self.runner.result.get("run", "")))
         project = self.workspace.project
-        added = int(self.runner.result.get("added", 1))
+        added = int(self.runner.result.get("added", reason == "completed"))
         if project is None or not added:
             return
         if reason == "completed":

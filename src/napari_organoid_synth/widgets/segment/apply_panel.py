@@ -265,6 +265,9 @@ class ApplyPanel(QWidget):
 
     def _finished(self, reason: str) -> None:
         result = self.runner.result
+        if "folder" not in result:  # stopped before it began
+            self._judge()
+            return
         self.folder = Path(result["folder"])
         marked, before, failed = int(result["images"]), int(result["done_before"]), len(result["failed"])
         parts = [f"{marked} image{'s' * (marked != 1)} marked"]

@@ -43,6 +43,9 @@ def follow(
         offset = 0
         if program:
             offset = folder.events_path.stat().st_size if folder.events_path.exists() else 0
+            if folder.control.canceled:  # before there is a process: none is needed
+                yield left, list(folder.record([Finished(0, "canceled")])), True
+                return
             try:
                 process = launch(folder, program, arguments)
             except OSError as error:
@@ -71,7 +74,6 @@ def follow(
 def launch(folder: JobFolder, program: Sequence[str], arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one, at low priority, its output in the job's log."""
     children[:] = [child for child in children if child.poll() is None]
-    folder.control.resume()  # an earlier request, such as the one that stopped the run, is over
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.BELOW_NORMAL_PRIORITY_CLASS}

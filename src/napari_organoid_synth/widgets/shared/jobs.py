@@ -124,6 +124,7 @@ class JobRunner(QObject):
         self.verb, self.files = verb, tuple(files)
         if resume is not None:
             folder, arguments = resume, [verb, str(project.path), "--resume", resume.path.name]
+            folder.control.resume()  # the request that stopped it is over; one from now on counts
         else:
             folder = project.job(verb)
             recipe = folder.path / "settings.yaml"
