@@ -31,6 +31,7 @@ from napari_organoid_synth.widgets.pairs.examine import (
 from napari_organoid_synth.widgets.pairs.layers import PairLayers
 from napari_organoid_synth.widgets.pairs.panel import PairPanel
 from napari_organoid_synth.widgets.pairs.preflight_view import PreflightView
+from napari_organoid_synth.widgets.pairs.quick_try import QuickTry
 from napari_organoid_synth.widgets.pairs.source_list import SourceList
 from napari_organoid_synth.widgets.pairs.sources import PairSources
 from napari_organoid_synth.widgets.pairs.suggestion_row import SuggestionRow
@@ -128,7 +129,9 @@ class PairsWidget(ColumnDock):
         busy.addWidget(self.cancel_button)
         self.busy.hide()
         self.verdict = WrapLabel()
-        self.put_above_button(self.busy, self.verdict)
+        self.quick = QuickTry(self.viewer)
+        self.quick.failed.connect(self.show_error)
+        self.put_above_button(self.busy, self.verdict, self.quick)
         self.button.setText("Check pairs")
         self.button.setAccessibleDescription("Reads every pair once, counts objects and tiles, and finds problems.")
 
@@ -381,6 +384,7 @@ class PairsWidget(ColumnDock):
             self.preflight.look(table if filled else None, self._tiles())
         self.allow("" if filled or reading else "Nothing to check yet: bring images and masks first.")
         self.button.setEnabled(filled and not reading)
+        self.quick.offer(table is not None and bool(table.train) and not reading)
         invitation = "Drop more here" if filled else "Drop images, masks or a folder with both here"
         self.incoming.drop.label.setText(self._missing or invitation)
         self.incoming.no_masks.setVisible(bool(self._missing))

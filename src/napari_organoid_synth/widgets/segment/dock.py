@@ -67,6 +67,7 @@ class SegmentWidget(ColumnDock):
             runner.failed.connect(self._failed)
             runner.finished.connect(self._finished)
             runner.stateChanged.connect(self._judge)
+        self.workspace.runner("try").finished.connect(lambda _: self._open(self.workspace.project))
         self.workspace.projectChanged.connect(self._open)
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)

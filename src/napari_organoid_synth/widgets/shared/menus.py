@@ -33,7 +33,7 @@ ALL_STEPS, GALLERY_AND_MAP = "All steps", "Gallery and map"
 WHOLE = {ALL_STEPS: "steps.dock:StepsWidget", GALLERY_AND_MAP: "steps.wide:WideTabs"}
 """Docks whose pages are those of `DOCKS`."""
 AREAS = dict.fromkeys((*WIDE, GALLERY_AND_MAP), "bottom")  # these want width; the others are columns
-LOW, WIDE = 950, 1500
+LOW_PX, WIDE_PX = 950, 1500
 """A window that is lower is a laptop's; one that is narrower has no room for two galleries beside each other (px)."""
 BELOW = "organoid_synth_below"
 SETTLED = "organoid_synth_settled"
@@ -62,10 +62,21 @@ def open_dock(viewer: Any, title: str) -> Any:
         widget = widget or _add(viewer, title)
         _raise(widget)
         return widget
-    page = _open(viewer, ALL_STEPS if title not in WIDE else GALLERY_AND_MAP).go(title)
-    if title in WIDE and (steps := _find(viewer, ALL_STEPS)) is not None:
+    if title not in WIDE:
+        return _open(viewer, ALL_STEPS).go(title)
+    page = open_wide(viewer, title)
+    if (steps := _find(viewer, ALL_STEPS)) is not None:
         steps.go("Scores")
     return page
+
+
+def open_wide(viewer: Any, title: str) -> Any:
+    """Show the gallery or the map at the bottom, and leave the other docks as they are."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if (widget := _find(viewer, title)) is not None:
+        _raise(widget)
+        return widget
+    return _open(viewer, GALLERY_AND_MAP).go(title)
 
 
 def _open(viewer: Any, title: str) -> Any:
@@ -154,12 +165,12 @@ def move_down(widget: QWidget) -> QMainWindow | None:
         return window
     _RaisedByMenu(dock)
     window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)  # columns stay tall
-    if window.height() < LOW:  # napari's own columns cannot get lower: beside them is more height than below
+    if window.height() < LOW_PX:  # napari's own columns cannot get lower: beside them is more height than below
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
     others = [one for one in window.findChildren(QDockWidget) if one.property(BELOW) and one is not dock]
     beside = [one for one in others if one.isVisible() and not one.isFloating()]
     dock.setProperty(BELOW, True)
-    if beside and window.width() < WIDE:  # one tab each; otherwise the window would outgrow the screen
+    if beside and window.width() < WIDE_PX:  # one tab each; otherwise the window would outgrow the screen
         window.tabifyDockWidget(beside[0], dock)
         dock.raise_()
     else:

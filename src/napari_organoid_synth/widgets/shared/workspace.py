@@ -201,11 +201,11 @@ class Workspace(QObject):
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
             runner.event.connect(self._take_event)
-            if verb in {"train", "pipeline", "import-model"}:
+            if verb in {"train", "pipeline", "import-model", "try"}:
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
                 runner.failed.connect(lambda _: self.runsChanged.emit())
-            if verb in {"generate", "score", "pipeline", "fill"}:
+            if verb in {"generate", "score", "pipeline", "fill", "try"}:
                 runner.finished.connect(lambda _: self.samplesChanged.emit())
             if verb == "import-model":
                 runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._import_next))
@@ -241,7 +241,7 @@ class Workspace(QObject):
         return [runner for runner in self._runners.values() if runner.running]
 
     def _take_event(self, event: Event) -> None:
-        adding = [self._runners.get(verb) for verb in ("generate", "pipeline", "fill")]
+        adding = [self._runners.get(verb) for verb in ("generate", "pipeline", "fill", "try")]
         if isinstance(event, Added) and self.sender() in adding:
             self.samplesChanged.emit()
 
