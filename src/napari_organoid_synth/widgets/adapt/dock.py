@@ -68,9 +68,9 @@ class AdaptWidget(ColumnDock):
         self._redraw.setInterval(REDRAW)
         self._redraw.timeout.connect(lambda: self.guard(self.show_objects))
         self._shown = False
-        for verb, runner in self.runners.items():
-            runner.event.connect(lambda event, verb=verb: self._follow(verb, event))
-            runner.failed.connect(lambda failed, verb=verb: self._failed(verb, failed))
+        for runner in self.runners.values():
+            runner.event.connect(self._follow)
+            runner.failed.connect(self._failed)
             runner.stateChanged.connect(self._judge)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.pairsChanged.connect(self._judge)
@@ -254,8 +254,12 @@ class AdaptWidget(ColumnDock):
         self._mine, self._said = self.verb, []
         self.runners[self.verb].start(self.verb, self.workspace.project, self.value())
 
-    def _follow(self, verb: str, event: Event) -> None:
-        if verb != self._mine:
+    def _of_mine(self) -> bool:
+        """Return whether the signal that is answered comes from the job that was started here."""
+        return bool(self._mine) and self.sender() is self.runners[self._mine]
+
+    def _follow(self, event: Event) -> None:
+        if not self._of_mine():
             return
         if isinstance(event, Warned):
             self._said.append(event.text)
@@ -283,7 +287,7 @@ class AdaptWidget(ColumnDock):
             self.workspace.setProject(Path(self._made))
         open_dock(self.viewer, "Curate")
 
-    def _failed(self, verb: str, failed: Any) -> None:
-        if verb == self._mine:
+    def _failed(self, failed: Any) -> None:
+        if self._of_mine():
             self._mine = ""
             self.show_error(failed)

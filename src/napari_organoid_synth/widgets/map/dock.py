@@ -76,12 +76,12 @@ class MapWidget(WideDock):
         self.commands = make_actions(self, self._list_commands())
         self._build()
         self.runner.failed.connect(self.show_error)
-        self.runner.stateChanged.connect(lambda _: self._judge())
+        self.runner.stateChanged.connect(self._judge)
         self.runner.event.connect(self._follow_job)
-        self.runner.finished.connect(lambda _: self._rereading.start())
+        self.runner.finished.connect(self._read_again)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.samplesChanged.connect(self._rereading.start)
-        self.workspace.pairsChanged.connect(lambda _: self._judge())
+        self.workspace.pairsChanged.connect(self._judge)
         self.workspace.selectionChanged.connect(self._follow)
         self._open(self.workspace.project)
 
@@ -281,7 +281,10 @@ class MapWidget(WideDock):
             self._follow(self.workspace.selected)
         self._judge()
 
-    def _judge(self) -> None:
+    def _read_again(self, _: str) -> None:
+        self._rereading.start()
+
+    def _judge(self, *_: object) -> None:
         """Update the page (nothing to map, ready, or a map) and the buttons."""
         project, there = self.workspace.project, len(self.points.ids) > 0
         running = self.runner.running

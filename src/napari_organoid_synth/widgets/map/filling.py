@@ -47,9 +47,9 @@ class FillPanel(QWidget):
         self._tiles: list[str] = []
         self._build()
         self.runner.failed.connect(dock.show_error)
-        self.runner.stateChanged.connect(lambda _: self._judge())
+        self.runner.stateChanged.connect(self._judge)
         self.runner.event.connect(self._follow_job)
-        self.runner.finished.connect(lambda _: self._score())
+        self.runner.finished.connect(self._score)
         self.workspace.runsChanged.connect(self._list_runs)
 
     def _build(self) -> None:
@@ -116,7 +116,7 @@ class FillPanel(QWidget):
         self.run_combo.setCurrentIndex(max(0, self.run_combo.findData(chosen)))
         self._judge()
 
-    def _judge(self) -> None:
+    def _judge(self, *_: object) -> None:
         reason = ""
         if not self._tiles:
             reason = "Choose an empty region, or select real tiles with the lasso."
@@ -164,7 +164,7 @@ class FillPanel(QWidget):
         elif isinstance(event, Finished):
             self.say(" ".join(filter(None, (fill_words(event.result), self.result.text()))))
 
-    def _score(self) -> None:
+    def _score(self, _: str) -> None:
         """Score the added pairs, as after Generate, so that broken masks and copies are flagged."""
         project, scorer = self.workspace.project, self.workspace.runner("score")
         if project is not None and self.runner.result.get("added") and not scorer.running:

@@ -61,14 +61,25 @@ class Dock(QWidget):
         take_key(self, a0)
 
     def changeEvent(self, a0: QEvent | None) -> None:
-        """Close where napari takes the widget out of its window: it sends no other word of that."""
+        """Close and go where napari takes the widget out of its window: it sends no other word of that.
+
+        What a dock listens to lives longer than the dock (the workspace, its runners, the layers): connect methods to
+        it, which do not keep the dock alive, rather than lambdas, which do.
+        """
         super().changeEvent(a0)
         if a0 is not None and a0.type() == QEvent.Type.ParentChange and self.parentWidget() is None:
             QTimer.singleShot(0, self._leave)
 
+    def closeEvent(self, a0: Any) -> None:
+        """Close the docks inside this one, too: a page is told nothing when the dock around it goes."""
+        for page in self.findChildren(Dock):
+            page.close()
+        super().closeEvent(a0)
+
     def _leave(self) -> None:
         if isalive(self) and self.parentWidget() is None:  # not put elsewhere meanwhile
             self.close()
+            self.deleteLater()
 
     def guard(self, action: Callable[[], Any]) -> Any:
         """Call ``action``; an error is shown in the dock, which stays usable."""
@@ -154,7 +165,7 @@ class ColumnDock(Dock):
         self.setMinimumWidth(320)
         self.empty = EmptyCard(purpose, ways_out)
         self._offer_projects = add_recent_buttons(self.empty, self.workspace, self.show_error)
-        self.workspace.projectChanged.connect(lambda _: self._offer_projects())
+        self.workspace.projectChanged.connect(self._project_changed)
         self.body = QWidget()
         self.column = QVBoxLayout(self.body)
         self.column.setContentsMargins(0, 0, 0, 0)
@@ -180,6 +191,9 @@ class ColumnDock(Dock):
         for widget in (self.error, self.reason, self.button):
             self._foot.addWidget(widget)
         layout.addLayout(self._foot)
+
+    def _project_changed(self, _: object) -> None:
+        self._offer_projects()
 
     def sizeHint(self) -> QSize:
         """Return a width of 320 px, as for all columns."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from qtpy.QtCore import Signal
 
+from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 
@@ -33,8 +34,8 @@ class ModelIntake(WrapLabel):
         self.dock = dock
         self.runner = dock.workspace.runner("import-model")
         self.runner.stateChanged.connect(self._show_state)
-        self.runner.failed.connect(lambda failed: dock.show_error(failed) if self._mine() else None)
-        self.runner.finished.connect(lambda _: self._finish())
+        self.runner.failed.connect(self._fail)
+        self.runner.finished.connect(self._finish)
         self._show_state(self.runner.state)
 
     def take(self, paths: Sequence[Path]) -> None:
@@ -53,7 +54,11 @@ class ModelIntake(WrapLabel):
         requester = self.dock.workspace.requester
         return requester is self.dock or (requester is None and self.dock.key == "generate")
 
-    def _finish(self) -> None:
+    def _fail(self, failed: Failed) -> None:
+        if self._mine():
+            self.dock.show_error(failed)
+
+    def _finish(self, _: str) -> None:
         if self._mine():
             self.arrived.emit(str(self.runner.result.get("run", "")))
 

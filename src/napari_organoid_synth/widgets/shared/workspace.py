@@ -77,8 +77,8 @@ class Workspace(QObject):
         self._runners: dict[str, JobRunner] = {}
         self._renderer: LiveRenderer | None = None
         self._models: list[Path] = []  # model files that wait to be imported
-        self.requester: Any = None  # the dock that asked for their import
-        self.selector: Any = None  # the dock in which something was selected last
+        self._requester: Callable[[], Any] = nobody
+        self._selector: Callable[[], Any] = nobody
         self._selected: tuple[str, ...] = ()
         self._settings: dict[str, Any] = {}
         self._save_timer = QTimer(self)
@@ -178,11 +178,16 @@ class Workspace(QObject):
         """Ids of the samples, and names of the real tiles, that are selected in the dock that selected last."""
         return self._selected
 
+    @property
+    def selector(self) -> Any:
+        """The dock in which something was selected last, if it is still there."""
+        return self._selector()
+
     def select(self, ids: Sequence[str], selector: Any) -> None:
         """Notify all docks that the ``selector`` dock changed the selection, unless it is the same."""
         ids = tuple(ids)
         if ids != self._selected:
-            self._selected, self.selector = ids, selector
+            self._selected, self._selector = ids, weakref.ref(selector)
             self.selectionChanged.emit(ids)
 
     # --- painting live ---
@@ -227,9 +232,14 @@ class Workspace(QObject):
             If no project is open and none can be made.
         """
         self.ensure_project(Path(paths[0]).stem)
-        self.requester = requester
+        self._requester = nobody if requester is None else weakref.ref(requester)
         self._models += map(Path, paths)
         self._import_next()
+
+    @property
+    def requester(self) -> Any:
+        """The dock that asked for the import of model files, if it is still there."""
+        return self._requester()
 
     def _import_next(self) -> None:
         runner = self.runner("import-model")
@@ -309,6 +319,11 @@ class Workspace(QObject):
         for runner in runners:
             runner.wait()
         self._project = None
+
+
+def nobody() -> Any:
+    """Stand in for the reference to a dock where there is none."""
+    return None
 
 
 def ask_about(running: list[JobRunner], parent: Any) -> str:

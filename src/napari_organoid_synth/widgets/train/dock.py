@@ -77,7 +77,7 @@ class TrainWidget(ColumnDock):
         self.workspace.pairsChanged.connect(self._refresh)
         self.workspace.runsChanged.connect(self._list_runs)
         self.runner.events.connect(self.past.follow)
-        self.runner.started.connect(lambda: self.past.begin(self.runner.folder))
+        self.runner.started.connect(self._begin)
         self.stages.event.connect(self._show_stage)
         for runner in (self.runner, self.stages):
             runner.stateChanged.connect(self._refresh)
@@ -341,6 +341,9 @@ class TrainWidget(ColumnDock):
         self._settle.start()
 
     # --- jobs ---
+
+    def _begin(self) -> None:
+        self.past.begin(self.runner.folder)
 
     def _shown(self) -> tuple[str, Settings]:
         """Return command and settings as shown."""

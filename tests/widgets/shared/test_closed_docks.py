@@ -1,0 +1,93 @@
+"""A dock that is closed is gone: its threads, its place in memory, and the pages inside it."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.simulators.simulate import em
+from napari_organoid_synth.widgets.shared.dock import ColumnDock, Dock
+from napari_organoid_synth.widgets.shared.menus import DISPLAY_NAME, DOCKS, open_dock
+from napari_organoid_synth.widgets.shared.workspace import Workspace
+from simulated import em_project
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, tmp_path):
+    viewer = make_napari_viewer()
+    project = em_project(tmp_path / "p", 2)
+    with SampleStore(project.samples_path) as store:
+        store.add_many((em(seed, 64) for seed in range(3)), run="simulated")
+    Workspace.of(viewer).setProject(project)
+    yield viewer
+    Workspace.of(viewer).close()
+
+
+def settle(qtbot) -> None:
+    """Let what is planned happen, deletions too."""
+    qtbot.wait(20)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def open_and_close(viewer, qtbot, title: str) -> weakref.ref:
+    widget = open_dock(viewer, title)
+    settle(qtbot)
+    viewer.window.remove_dock_widget(viewer.window.dock_widgets[f"{title} ({DISPLAY_NAME})"])
+    settle(qtbot)
+    return weakref.ref(widget)
+
+
+@pytest.mark.parametrize("title", DOCKS)
+def test_a_closed_dock_is_collected(viewer, qtbot, title):
+    refs = [open_and_close(viewer, qtbot, title) for _ in range(2)]
+
+    def all_dead() -> bool:
+        settle(qtbot)
+        gc.collect()
+        return not any(ref() for ref in refs)
+
+    qtbot.waitUntil(all_dead, timeout=10_000)  # a thread may still be reading for it
+    cls = type(open_dock(viewer, title))
+    assert sum(isinstance(one, cls) for one in gc.get_objects()) == 1
+
+
+def test_a_dock_that_is_moved_stays(viewer, qtbot):
+    dock = open_dock(viewer, "Generate")
+    place = QWidget()
+    qtbot.addWidget(place)
+    QVBoxLayout(place).addWidget(dock)
+    dock.setParent(None)
+    place.layout().addWidget(dock)
+    settle(qtbot)
+    assert dock.parentWidget() is place
+    dock.strip.show_store(Workspace.of(viewer).project.samples_path)  # its threads live
+
+
+def test_pages_are_closed_with_the_dock_around_them(viewer, qtbot):
+    closed = []
+
+    class Page(ColumnDock):
+        def closeEvent(self, a0):
+            closed.append(self.key)
+            super().closeEvent(a0)
+
+    around = Dock(viewer)
+    pages = QStackedWidget()
+    QVBoxLayout(around).addWidget(pages)
+    for key in ("one", "two"):
+        pages.addWidget(Page(viewer, key, "What this is for."))
+    viewer.window.add_dock_widget(around, name="around")
+    settle(qtbot)
+    assert closed == []
+    viewer.window.remove_dock_widget(around)
+    gone = weakref.ref(around), weakref.ref(pages.widget(0))
+    del around, pages
+    settle(qtbot)
+    gc.collect()
+    assert sorted(closed) == ["one", "two"]
+    assert [ref() for ref in gone] == [None, None]
