@@ -67,7 +67,7 @@ class SegmentWidget(ColumnDock):
             runner.failed.connect(self._failed)
             runner.finished.connect(self._finished)
             runner.stateChanged.connect(self._judge)
-        self.workspace.runner("try").finished.connect(lambda _: self._open(self.workspace.project))
+        self.workspace.runner("try").finished.connect(self._tried)
         self.workspace.projectChanged.connect(self._open)
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
@@ -76,6 +76,9 @@ class SegmentWidget(ColumnDock):
         self._open(self.workspace.project)
         if self.running:
             self._started()
+
+    def _tried(self, _: str) -> None:
+        self._open(self.workspace.project)
 
     def _build(self) -> None:
         self.form, self.offer = ComparisonForm(), TimeOffer()
