@@ -38,8 +38,9 @@ CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 """
 """``changes`` is the history: what a decision changed in which column of ``samples``. ``aside`` keeps, for a mask that
-was replaced, the scores that belong to it, as JSON. A thumbnail without ``meaning`` is one of version 2: its contrast was
-stretched, so it is made again when it is next shown. ``digest`` is the hash of image and labels as they were added."""
+was replaced, the scores that belong to it, as JSON. A thumbnail without ``meaning`` is one of version 2: its contrast
+was stretched, so it is made again when it is next shown. ``digest`` is the hash of image and labels as they were added.
+"""
 UPGRADES = {
     1: """
 ALTER TABLE samples ADD COLUMN tags TEXT NOT NULL DEFAULT '';
