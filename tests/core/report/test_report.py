@@ -152,7 +152,8 @@ def test_ten_thousand_samples_are_not_read_one_by_one(tmp_path, monkeypatch):
             [(f"b{number}",) for number in range(10_000)],
         )
         database.execute(
-            "INSERT INTO thumbnails SELECT s.id, t.image, t.labels, t.meaning FROM samples s, thumbnails t WHERE s.id <> 'a'"
+            "INSERT INTO thumbnails SELECT s.id, t.image, t.labels, t.meaning FROM samples s, thumbnails t"
+            " WHERE s.id <> 'a'"
         )
         database.execute("INSERT INTO scores SELECT s.id, k.metric, k.value FROM samples s, scores k WHERE s.id <> 'a'")
     with SampleStore(project.samples_path) as store:

@@ -151,13 +151,15 @@ def test_undo_brings_deleted_samples_back_and_redo_deletes_them(project: Project
 
 
 def test_pairs_are_added_from_a_folder_and_the_broken_ones_named(project: Project, tmp_path: Path) -> None:
-    for name in ("x", "y"):
-        write_pair(tmp_path / "more", pair(name))
+    for number, name in enumerate(("x", "y"), 5):
+        write_pair(tmp_path / "more", pair(name, number))
+    write_pair(tmp_path / "more", pair("again"))
     (tmp_path / "more" / "y.ome.tif").write_bytes(b"II*\0")
     found = samples(project, "--import", tmp_path / "more", code=1)
     assert (found["added"], found["new"]) == (["x"], 5)
-    assert list(found["failed"]) == ["y.ome.tif"]
-    assert found["error"]["found"].startswith("1 input failed; all others are done. y.ome.tif: ")
+    assert list(found["failed"]) == ["again.ome.tif", "y.ome.tif"]
+    assert found["failed"]["again.ome.tif"] == "'again' is there already, as 'a'."
+    assert found["error"]["found"].startswith("2 inputs failed; all others are done. again.ome.tif: ")
     (tmp_path / "empty").mkdir()
     nothing: Done = run("samples", project.path, "--import", tmp_path / "empty")
     assert (nothing.code, "There is no pair in" in nothing.err) == (1, True)
@@ -165,7 +167,7 @@ def test_pairs_are_added_from_a_folder_and_the_broken_ones_named(project: Projec
 
 def test_pairs_that_do_not_fit_the_real_ones_are_named_too(project: Project, tmp_path: Path) -> None:
     add_pair(project, pair("real"), "instances")
-    write_pair(tmp_path / "more", pair("x"))
+    write_pair(tmp_path / "more", pair("x", 5))
     write_pair(tmp_path / "more", pair("rgb").replace(image=np.zeros((3, 64, 64), np.uint8)))
     found = samples(project, "--import", tmp_path / "more", code=1)
     assert (found["added"], list(found["failed"])) == (["x"], ["rgb.ome.tif"])

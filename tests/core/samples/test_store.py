@@ -287,6 +287,34 @@ def test_thumbnails_are_shown_with_one_contrast(store: SampleStore) -> None:
     assert store.contrast() == ((0.0, 255.0),)
 
 
+def test_equal_pairs_are_recognised(store: SampleStore) -> None:
+    first, second = make_pair("a"), make_pair("b", 1)
+    store.add(first)
+    assert store.equal_to(first.replace(name="another name")) == "a"
+    assert [pair.name for pair in store.without_equal([first, second, second])] == ["b"]
+    other_mask = first.replace(labels=np.where(first.labels > 0, 0, first.labels))
+    assert store.equal_to(other_mask) == ""
+    store.delete(["a"])
+    assert store.equal_to(first) == ""  # what lies in the bin may be added
+
+
+def test_a_deletion_that_was_killed_between_list_and_files_is_whole(
+    store: SampleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = store.add(make_pair("a"))
+    monkeypatch.setattr(store, "_move_deleted", lambda ids: None)  # killed here
+    store.delete([id])
+    path = store.path
+    store.close()
+    with SampleStore(path) as again:
+        assert again.ids() == []
+        assert [one for one, _, _ in again.listing(deleted=True)] == [id]
+        assert again.undo() == [id]
+        np.testing.assert_array_equal(again.pair(id).image, make_pair("a").image)
+        again.delete([id])
+        assert not (again.folder / "a.ome.tif").exists()
+
+
 def test_a_thousand_thumbnails_are_read_quickly(store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pair = make_pair(size=(256, 256)).replace(image=rng.integers(0, 255, (1, 256, 256)).astype(np.uint8))

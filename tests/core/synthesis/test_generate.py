@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,31 @@ def test_samples_are_added_with_their_provenance(project: Project) -> None:
     assert provenance["mask"]["digest"] == content_hash(pair.labels)
     assert set(provenance["data"]) == {"em0", "em1"}
     assert GenerateSettings.parse(provenance["settings"]).seed == 7
+
+
+def test_the_same_seed_goes_on_with_other_noise(cells: Project, tmp_path: Path) -> None:
+    shutil.copytree(cells.path, tmp_path / "cells")
+    cells = Project(tmp_path / "cells")
+    settings = SETTINGS.replace(run="c-train", seed=3, number=2)
+
+    def made(settings: GenerateSettings) -> tuple[list[str], Finished, list[str]]:
+        events = list(generate(cells, settings, Control()))
+        warnings = [event.text for event in events if isinstance(event, Warned)]
+        assert isinstance(events[-1], Finished)
+        return list(events[-1].result["samples"]), events[-1], warnings
+
+    first, second = made(settings)[0], made(settings)[0]
+    assert [id.rpartition("-")[2] for id in (*first, *second)] == ["00000", "00001", "00002", "00003"]
+    with SampleStore(cells.samples_path) as store:
+        assert len({content_hash(store.pair(id).image) for id in (*first, *second)}) == 4
+        assert store.next_number("c-train", 3) == 4
+        store.delete(second)
+        assert store.next_number("c-train", 3) == 4  # numbers in the bin are not given again
+    third, finished, _ = made(settings.replace(number=1))
+    assert (third[0].rpartition("-")[2], finished.result["first"]) == ("00004", 4)
+    again, finished, warnings = made(settings.replace(first=0))  # the same ones
+    assert (again, finished.result["added"], finished.result["known"]) == ([], 0, 2)
+    assert "2 pairs were not added: the project has the same pixels and mask already." in warnings
 
 
 @pytest.mark.parametrize("run", ["a-train", "b-train"])

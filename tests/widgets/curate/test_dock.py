@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
-from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QTabWidget, QWidget
 
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
@@ -25,6 +25,7 @@ from napari_organoid_synth.widgets.curate import dock as curate_widget
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.curate.gallery import GalleryView
 from napari_organoid_synth.widgets.curate.tile_drag import drag_data
+from napari_organoid_synth.widgets.map.dock import MapWidget
 from napari_organoid_synth.widgets.shared.store_tasks import list_samples
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -343,6 +344,23 @@ def test_tiles_are_decided_by_chips_and_keys_where_there_is_one_column(
     qtbot.keyClick(new, "u")
     qtbot.waitUntil(lambda: dock.columns.active.selected() == ids[:1])
     assert dock.columns.active is new
+
+
+def test_pages_of_another_dock_stay_where_it_is(qtbot: Any, viewer: Any, filled: Project) -> None:
+    Workspace.of(viewer).setProject(filled)
+    tabs = QTabWidget()
+    pages = [CurateWidget(viewer), MapWidget(viewer)]
+    for page in pages:
+        tabs.addTab(page, type(page).__name__)
+    dock = viewer.window.add_dock_widget(tabs, name="wide", area="right")
+    for place, page in enumerate(pages):
+        tabs.setCurrentIndex(place)
+        qtbot.waitUntil(lambda page=page: page._placed and not page._settling.isActive())
+    qtbot.wait(50)
+    window: QMainWindow = viewer.window._qt_window
+    assert window.dockWidgetArea(dock) == Qt.DockWidgetArea.RightDockWidgetArea
+    for page in pages:
+        page._thread.close()
 
 
 # --------------------------------------------------------------------------------------- words, contrast, bin, keys

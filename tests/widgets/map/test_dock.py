@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtCore import QPoint, QPointF, QRect, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
@@ -24,6 +24,7 @@ from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.map.dock import MapWidget
 from napari_organoid_synth.widgets.map.filling import fill_words
 from napari_organoid_synth.widgets.map.groups import groups_of
+from napari_organoid_synth.widgets.map.legend import ABOUT_REGIONS
 from napari_organoid_synth.widgets.map.points import REAL, inside, outline_of, read_points, towards
 from napari_organoid_synth.widgets.map.view import MapView
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -160,13 +161,13 @@ def test_runs_are_named_by_number_and_loss_and_shown_alone(two_losses: Project, 
     dock._recolour()
     qtbot.waitUntil(lambda: "run 2, AAE wasserstein" in dock.legend.buttons, timeout=20000)
     assert [button.text() for button in dock.legend.buttons.values()] == [
-        "real 4", "run 1, AAE bce 6", "run 2, AAE wasserstein 3",
+        "real 4", "run 1, AAE bce 6", "run 2, AAE wasserstein 3", "empty regions 1",
     ]  # fmt: skip
     second = groups_of(dock.points, "run")[2]
     dock.view.choose([sample(0), sample(7)])
     dock.colours.runs.setCurrentIndex(2)
     dock.colours.filtered.emit()
-    assert list(dock.legend.buttons) == ["real", "run 2, AAE wasserstein"]
+    assert list(dock.legend.buttons) == ["real", "run 2, AAE wasserstein", "empty regions"]
     assert dock.view.chosen.tolist() == [sample(7)]  # a hidden point gets no verdict
     assert np.flatnonzero(dock.view.is_visible(np.arange(N + REALS))).tolist() == [
         *range(REALS),
@@ -278,9 +279,21 @@ def test_drag_pans_by_the_way_of_the_mouse_and_double_click_shows_all(dock: MapW
     assert (again - before).manhattanLength() < 1
 
 
+def test_the_legend_explains_and_hides_empty_regions(dock: MapWidget) -> None:
+    button = dock.legend.buttons["empty regions"]
+    assert (button.text(), button.toolTip()) == ("empty regions 1", ABOUT_REGIONS)
+    assert all(mark.isVisible() for mark in dock.view._marks)
+    button.click()
+    assert dock.view._marks
+    assert not any(mark.isVisible() for mark in dock.view._marks)
+
+
 def test_hovering_shows_thumbnail_and_words(dock: MapWidget, qtbot: Any) -> None:
     send(dock.view, QMouseEvent.Type.MouseMove, QPointF(pixel(dock, sample(8))), held=Qt.MouseButton.NoButton)
     assert dock.card.isVisible()
+    whole, covered = dock.screen().availableGeometry(), QRect(dock.view.mapToGlobal(QPoint(0, 0)), dock.view.size())
+    assert whole.contains(dock.card.geometry())  # never cut
+    assert not covered.intersects(dock.card.geometry())  # and over no point
     qtbot.waitUntil(lambda: "Flagged: a copy of a real image" in dock.card.words.text(), timeout=10000)
     image = dock._thread.image("sample_8", 144, "outline")
     assert image is not None

@@ -14,7 +14,7 @@ from napari_organoid_synth.core.samples.store import SampleStore, Verdict
 def import_pairs(
     store: SampleStore, files: Sequence[Path], verdict: Verdict, failed: dict[str, str] | None = None
 ) -> list[str]:
-    """Add pairs from files; label files lie in the folder of their images.
+    """Add pairs from files; label files lie in the folder of their images. Pairs that are there already are not added.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def import_pairs(
     verdict : {"new", "accepted", "rejected"}
         Of the new samples.
     failed : dict of str to str, optional
-        Gets the name and reason of each pair that cannot be read or does not fit the real pairs; the others are
-        added. Without it one is enough to add none.
+        Gets the name and reason of each pair that cannot be read, is there already or does not fit the real pairs; the
+        others are added. Without it one is enough to add none.
 
     Returns
     -------
@@ -36,7 +36,8 @@ def import_pairs(
     Raises
     ------
     UserError
-        If a file is not a pair written by this program, or a folder has none; then none is added.
+        If a file is not a pair written by this program, or a folder has none; then none is added. If all are there
+        already.
     Misfit
         If a pair does not fit the real pairs of the project; without ``failed``, none is added then.
     """
@@ -53,19 +54,29 @@ def import_pairs(
         pairs = [read_pair(image) for image in images]
         for pair in pairs:  # before names are claimed
             store.refuse_misfit(pair)
+        if pairs and not (fresh := store.without_equal(pairs)):
+            raise UserError(f"{_there(store, pairs[0])}.", "Expected pairs that are not in the project yet.")
+        pairs = fresh if pairs else []
         ids = store.add_many(pairs, run=_run_of(pairs[0]) if pairs else "")
     else:
         ids = []
         for image in images:
             try:
                 pair = read_pair(image)
-                ids.append(store.add(pair, _run_of(pair)))
+                if store.equal_to(pair):
+                    failed[image.name] = f"{_there(store, pair)}."
+                else:
+                    ids.append(store.add(pair, _run_of(pair)))
             except DiskFull:
                 raise
             except UserError as error:
                 failed[image.name] = str(error)
     store.decide(ids, verdict)
     return ids
+
+
+def _there(store: SampleStore, pair: SamplePair) -> str:
+    return f"'{pair.name}' is there already, as '{store.equal_to(pair)}'"
 
 
 def _run_of(pair: SamplePair) -> str:

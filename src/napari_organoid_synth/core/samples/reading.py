@@ -156,7 +156,10 @@ class SampleReader(SampleDatabase):
         """Return one contrast for all samples, from some of them; for a project without real images."""
         ids = self.ids()
         chosen = dict.fromkeys(ids[place] for place in np.linspace(0, len(ids) - 1, min(number, len(ids))).astype(int))
-        query = "SELECT image, labels, meaning FROM thumbnails WHERE meaning NOT NULL AND id IN (SELECT value FROM json_each(?))"
+        query = (
+            "SELECT image, labels, meaning FROM thumbnails"
+            " WHERE meaning NOT NULL AND id IN (SELECT value FROM json_each(?))"
+        )
         return common_contrast([Thumbnail.decode(*row) for row in self._query(query, (json.dumps(list(chosen)),))])
 
     def counts(self) -> dict[str, int]:

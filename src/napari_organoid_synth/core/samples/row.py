@@ -24,8 +24,9 @@ CREATE TABLE samples (
     verdict TEXT NOT NULL DEFAULT 'new', image TEXT NOT NULL, labels TEXT NOT NULL, n_objects INTEGER NOT NULL,
     height INTEGER NOT NULL, width INTEGER NOT NULL, mask_kind TEXT NOT NULL, note TEXT NOT NULL DEFAULT '',
     flagged TEXT NOT NULL DEFAULT '', nearest TEXT NOT NULL DEFAULT '', nearest_y INTEGER, nearest_x INTEGER,
-    tags TEXT NOT NULL DEFAULT '', remark TEXT NOT NULL DEFAULT '');
+    tags TEXT NOT NULL DEFAULT '', remark TEXT NOT NULL DEFAULT '', digest TEXT NOT NULL DEFAULT '');
 CREATE INDEX samples_verdict ON samples (verdict);
+CREATE INDEX samples_digest ON samples (digest);
 CREATE TABLE thumbnails (id TEXT PRIMARY KEY, image BLOB NOT NULL, labels BLOB NOT NULL, meaning TEXT);
 CREATE TABLE scores (id TEXT, metric TEXT, value REAL NOT NULL, PRIMARY KEY (id, metric)) WITHOUT ROWID;
 CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, undone INTEGER NOT NULL DEFAULT 0);
@@ -37,8 +38,9 @@ CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 """
 """``changes`` is the history: what a decision changed in which column of ``samples``. ``aside`` keeps, for a mask that
-was replaced, the scores that belong to it, as JSON. A thumbnail without ``meaning`` is one of version 2: its contrast was
-stretched, so it is made again when it is next shown."""
+was replaced, the scores that belong to it, as JSON. A thumbnail without ``meaning`` is one of version 2: its contrast
+was stretched, so it is made again when it is next shown. ``digest`` is the hash of image and labels as they were added.
+"""
 UPGRADES = {
     1: """
 ALTER TABLE samples ADD COLUMN tags TEXT NOT NULL DEFAULT '';
@@ -53,7 +55,11 @@ CREATE INDEX scores_metric ON scores (metric);
 CREATE TABLE features (id TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE aside (labels TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 """,
-    2: "ALTER TABLE thumbnails ADD COLUMN meaning TEXT",
+    2: """
+ALTER TABLE thumbnails ADD COLUMN meaning TEXT;
+ALTER TABLE samples ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+CREATE INDEX samples_digest ON samples (digest);
+""",
 }
 """SQL that upgrades a database of a version to the next; nothing is lost."""
 EDITED = "edited"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs import ome_tiff
-from napari_organoid_synth.core.pairs.pair import SamplePair
+from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, PairFormat
 from napari_organoid_synth.core.pairs.thumbnail import Thumbnail
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
@@ -87,6 +87,30 @@ class SampleStore(SampleReader):
             raise
         return ids
 
+    def equal_to(self, pair: SamplePair) -> str:
+        """Return the id of a sample with the same pixels and mask; empty if there is none outside the bin.
+
+        Samples that versions before the format 3 added are not recognised.
+        """
+        query = "SELECT id FROM samples WHERE digest = ? AND verdict <> ?"
+        found = self._query(query, (content_hash(pair.image, pair.labels), DELETED))
+        return str(found[0][0]) if found else ""
+
+    def without_equal(self, pairs: Iterable[SamplePair]) -> list[SamplePair]:
+        """Return the pairs that are new: unlike every sample, and each once."""
+        kept: dict[str, SamplePair] = {}
+        for pair in pairs:
+            if not self.equal_to(pair):
+                kept.setdefault(content_hash(pair.image, pair.labels), pair)
+        return list(kept.values())
+
+    def next_number(self, run: str, seed: int) -> int:
+        """Return the number with which the samples of a run and seed go on, those in the bin counted, too."""
+        query = "SELECT name FROM samples WHERE run = ? AND name GLOB ?"
+        names = self._query(query, (run, f"*-s{seed}-[0-9]*"))
+        numbers = [int(last) for (name,) in names if (last := name.rpartition("-")[2]).isdecimal()]
+        return max(numbers, default=-1) + 1
+
     def refuse_misfit(self, pair: SamplePair) -> None:
         """Raise `Misfit` unless a pair fits the real pairs of the project."""
         real = self._real.get()
@@ -113,9 +137,12 @@ class SampleStore(SampleReader):
         self, pair: SamplePair, id: str, image: Path, labels: Path, thumbnail: Thumbnail, run: str, created: float
     ) -> None:
         self._db.execute(
-            "INSERT INTO samples (id, name, run, created, image, labels, n_objects, height, width, mask_kind)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (id, pair.name, run, created, image.name, labels.name, pair.n_objects, *pair.size, pair.mask_kind),
+            "INSERT INTO samples (id, name, run, created, image, labels, n_objects, height, width, mask_kind, digest)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(id, pair.name, run, created, image.name, labels.name, pair.n_objects, *pair.size, pair.mask_kind),
+                content_hash(pair.image, pair.labels),
+            ),
         )
         self._db.execute("INSERT INTO thumbnails VALUES (?, ?, ?, ?)", (id, *thumbnail.encode()))
 

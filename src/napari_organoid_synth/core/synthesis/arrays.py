@@ -64,7 +64,8 @@ def make_pairs(
     trained = TrainedGenerator.open(model, settings.checkpoint, settings.device)
     real = None if pairs is None else as_pairs(pairs)
     sampler = Sampler(trained, settings, _masks(model, trained, real, settings))
-    made = sampler.keep(sampler.draw(range(number)))
+    first = settings.first or 0
+    made = sampler.keep(sampler.draw(range(first, first + number)))
     sampler.check()
     if sampler.blank:
         logger.warning("%d of %d images were left out: every pixel has the same value.", sampler.blank, number)

@@ -19,6 +19,9 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 def generate(project: Project, settings: GenerateSettings, control: Control) -> Iterator[Event]:
     """Draw pairs and add them to the project's samples, in batches.
 
+    The pairs of a run and seed are numbered, and each number has its own noise: another call goes on where the last one
+    ended. A pair with the pixels and mask of one that is there is not added.
+
     Parameters
     ----------
     project : Project
@@ -32,8 +35,8 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     Yields
     ------
     Event
-        Started, then Added with ids and Progress after each batch, Finished with the ids of the samples and the
-        share of masks that were refused.
+        Started, then Added with ids and Progress after each batch, Finished with the ids of the samples, the share of
+        masks that were refused, and how many pairs were ``known``.
 
     Raises
     ------
@@ -47,14 +50,17 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
     info = {"run": run.name, "generator": model.generator, "device": describe_device(model.device)}
     yield Started(0, info | {"checkpoint": model.step, "total": settings.number})
     began, done, added = time.perf_counter(), 0, list[str]()
-    paused = 0.0
+    paused, known = 0.0, 0
     with SampleStore(project.samples_path) as store:
+        first = store.next_number(run.name, settings.seed) if settings.first is None else settings.first
         while done < settings.number and not control.canceled:
-            indices = range(done, min(done + settings.batch, settings.number))
-            pairs = sampler.keep(sampler.draw(indices))
-            ids = store.add_many(pairs, run=run.name) if pairs else []
+            ahead = min(done + settings.batch, settings.number)
+            pairs = sampler.keep(sampler.draw(range(first + done, first + ahead)))
+            fresh = store.without_equal(pairs)
+            known += len(pairs) - len(fresh)
+            ids = store.add_many(fresh, run=run.name) if fresh else []
             added += ids
-            done = indices.stop
+            done = ahead
             sampler.check()
             rate = done / (time.perf_counter() - began - paused)
             seconds_left = (settings.number - done) / rate
@@ -64,10 +70,15 @@ def generate(project: Project, settings: GenerateSettings, control: Control) -> 
             yield from control.wait_while_paused(done)
             paused += time.perf_counter() - waited
     yield from _warnings(sampler, done)
+    if known:
+        were = f"{plural(known, 'pair')} {'was' if known == 1 else 'were'} not added"
+        yield Warned(done, f"{were}: the project has the same pixels and mask already.")
     result = {
         "run": run.name,
         "checkpoint": model.step,
         "added": len(added),
+        "first": first,
+        "known": known,
         "samples": added,
         "refused": round(sampler.refused_share, 3),
         "seconds": round(time.perf_counter() - began - paused, 2),

@@ -26,7 +26,12 @@ class GenerateSettings(Settings):
     )
     checkpoint: Which = Field("newest", pattern=WHICH, description="Of that run: newest, best, or a step.")
     number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
-    seed: int = Field(0, ge=0, description="The same seed and run give the same pairs.")
+    seed: int = Field(0, ge=0, description="The same seed, run and first number give the same pairs.")
+    first: int | None = Field(
+        None,
+        ge=0,
+        description="Number of the first pair of this seed; empty: the one after those that the project has.",
+    )
     masks: Literal[Layout, "file"] = Field("auto", description=f"{LAYOUTS[:-1]}. file: one label image.")
     cover: float = Field(
         0.0,

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.job import Event, Failed, Finished, Started
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows, show_row
@@ -389,6 +390,8 @@ class GenerateWidget(ColumnDock):
                 sentence += (
                     f" {refused:.0%} of the masks were empty, too full or had too few objects and were replaced."
                 )
+            if known := event.result.get("known", 0):
+                sentence += f" {plural(known, 'pair')} not added: the same pixels and mask are there already."
             self.show_outcome(sentence)
 
     def _finished(self, reason: str) -> None:

@@ -95,7 +95,7 @@ class ColourControls(QWidget):
     def show_points(self, points: Points) -> list[Group]:
         """Show legend and range of the points; return their groups."""
         groups = groups_of(points, self.key, self.only)
-        self.legend.show_groups(groups)
+        self.legend.show_groups(groups, len(points.regions))
         if self.score and len(points.ids):
             self.bar.show_range(self.score, *score_range(points))
         else:

@@ -28,10 +28,12 @@ from napari_organoid_synth.widgets.map.controls import ColourControls, MethodCon
 from napari_organoid_synth.widgets.map.filling import FillPanel
 from napari_organoid_synth.widgets.map.groups import BY_VERDICT
 from napari_organoid_synth.widgets.map.hover import HoverCard
+from napari_organoid_synth.widgets.map.legend import REGIONS
 from napari_organoid_synth.widgets.map.points import Points, read_points
 from napari_organoid_synth.widgets.map.view import MapView
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
 from napari_organoid_synth.widgets.shared.cards import EmptyCard
+from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.controls import named, row_of
 from napari_organoid_synth.widgets.shared.dock import ACROSS, DOWN, WideDock, scrolling
 from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
@@ -64,7 +66,7 @@ class MapWidget(WideDock):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self.runner = self.workspace.runner("map")
-        self.layers = SampleLayers.of(viewer)
+        self.layers, self.contrast = SampleLayers.of(viewer), ProjectContrast.of(viewer)
         self.points = Points()
         self._thread: StoreThread | None = None
         self._asked = 0
@@ -93,7 +95,7 @@ class MapWidget(WideDock):
             Command("Reject", ("R",), lambda: self.decide("rejected")),
             Command("Back to new", ("N",), lambda: self.decide("new")),
             Command("Undo", ("U", "Ctrl+Z"), lambda: self._walk(SampleStore.undo, "undo")),
-            Command("Redo", ("Y", "Ctrl+Shift+Z"), lambda: self._walk(SampleStore.redo, "redo")),
+            Command("Redo", ("Y", "Ctrl+Y", "Ctrl+Shift+Z"), lambda: self._walk(SampleStore.redo, "redo")),
             Command("Open", ("Enter", "Return"), self.open_selected),
             Command("Show all", ("F",), lambda: self.view.fit()),
             Command("Lasso", ("L",), lambda: self.lasso_button.click()),
@@ -127,7 +129,7 @@ class MapWidget(WideDock):
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.view.picked.connect(self._share_selection)
         self.view.opened.connect(self.open_rows)
-        self.card = HoverCard(self.view)
+        self.card = HoverCard(self.view, self.contrast)
         self.view.hovered.connect(self.card.point)
         self.lasso_button, self.fit_button = QToolButton(), QToolButton()
         for button, text, name, tip in (
@@ -227,6 +229,7 @@ class MapWidget(WideDock):
         self._restoring = False
         if project is not None:
             thread = self._thread = StoreThread(project.samples_path)
+            self.contrast.attach(thread)
             thread.changedOutside.connect(self._reread)
             thread.unreadable.connect(self.show_error)
             self.destroyed.connect(thread.close)
@@ -275,6 +278,7 @@ class MapWidget(WideDock):
         self.card.set_points(points)
         self.view.show_points(points, self.colours.show_points(points), fit)
         self.view.hide_groups(self.legend.hidden)
+        self.view.show_regions(REGIONS not in self.legend.hidden)
         if regions_changed:
             self.filler.offer_regions([len(region) for region in points.regions])
         if fit:
@@ -438,6 +442,11 @@ class MapWidget(WideDock):
             self._rereading.start()
         elif isinstance(event, Warned):
             self.filler.say(event.text)
+
+    def hideEvent(self, event: Any) -> None:
+        """Take the card away: it is a window of its own."""
+        super().hideEvent(event)
+        self.card.hide()
 
     def closeEvent(self, event: Any) -> None:
         """Close the database."""

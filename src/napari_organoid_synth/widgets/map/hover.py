@@ -5,55 +5,66 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import numpy as np
-from qtpy.QtCore import QPointF, Qt
+from qtpy.QtCore import QPoint, QPointF, QRect, Qt
 from qtpy.QtGui import QColor, QImage, QPixmap
-from qtpy.QtWidgets import QFrame, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QHBoxLayout
 
+from napari_organoid_synth.core.pairs.thumbnail import Contrast
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.map.points import Points
 from napari_organoid_synth.widgets.map.view import MapView
+from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.sample_model import describe
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread, draw_thumbnail
 
-PICTURE = 144
+PICTURE, WORDS, GAP = 144, 200, 6
 MAX_PICTURES = 300
 
 
 class HoverCard(QFrame):
-    """Thumbnail and description of the point that the mouse points to; lies over the map and takes no clicks.
+    """Thumbnail and description of the point that the mouse points to, in a window of its own beside the map.
+
+    It covers no point, is never cut by the edge of its page, and takes no clicks.
 
     Parameters
     ----------
     view : MapView
+    contrast : ProjectContrast
+        Of the thumbnails.
     """
 
-    def __init__(self, view: MapView) -> None:
-        super().__init__(view)
-        self._view = view
+    def __init__(self, view: MapView, contrast: ProjectContrast) -> None:
+        super().__init__(view, Qt.WindowType.ToolTip)
+        self._view, self._contrast = view, contrast
         self._points = Points()
         self._thread: StoreThread | None = None
         self._project: Project | None = None
         self._row = -1
         self.pictures: OrderedDict[TilePlace, QImage] = OrderedDict()  # those of pairs are in the thread
         self._fetching = False
+        contrast.changed.connect(self._forget_pictures)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.setSpacing(3)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 4, 4, 4)
+        row.setSpacing(6)
         self.picture, self.words = PlainLabel(), WrapLabel()
         self.picture.setFixedSize(PICTURE, PICTURE)
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.words.setFixedWidth(PICTURE)
-        column.addWidget(self.picture)
-        column.addWidget(self.words)
+        self.words.setFixedWidth(WORDS)
+        row.addWidget(self.picture, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.words, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
+
+    def _forget_pictures(self) -> None:
+        """Draw real tiles again, with another contrast."""
+        self.pictures.clear()
 
     def follow(self, thread: StoreThread | None, project: Project | None) -> None:
         """Read rows and pixels from here; forget those of another project."""
@@ -83,7 +94,7 @@ class HoverCard(QFrame):
         else:
             image = self._thread.image(id, PICTURE, "outline")
             known = self._thread.row(id)
-            text = describe(known) if known else id
+            text = describe(known, with_scores=False) if known else id
         self.show_sample(self._view.pixel_of(row), text, image)
 
     def _fetch(self, tile: TilePlace) -> None:
@@ -100,10 +111,11 @@ class HoverCard(QFrame):
                 self.pictures.popitem(last=False)
             self.point(self._row)
 
-        self._thread.submit(lambda _: draw_tile(project, tile, side or 0), keep, lambda _: keep(QImage()))
+        contrast = self._contrast.limits
+        self._thread.submit(lambda _: draw_tile(project, tile, side or 0, contrast), keep, lambda _: keep(QImage()))
 
     def show_sample(self, place: QPointF, text: str, image: QImage | None) -> None:
-        """Show beside a place of the map; a grey picture until there is one."""
+        """Show for a place of the map; a grey picture until there is one."""
         self.words.setText(text)
         if image is None or image.isNull():
             pixmap = QPixmap(PICTURE, PICTURE)
@@ -112,12 +124,28 @@ class HoverCard(QFrame):
             pixmap = QPixmap.fromImage(image)
         self.picture.setPixmap(pixmap)
         self.adjustSize()
-        room: Any = self.parent()
-        x = place.x() + 14 if place.x() + 14 + self.width() <= room.width() else place.x() - 14 - self.width()
-        y = np.clip(place.y() - self.height() / 2, 0, max(0, room.height() - self.height()))
-        self.move(max(0, round(x)), round(float(y)))
+        self.move(self._place(place))
         self.show()
         self.raise_()
+
+    def _place(self, point: QPointF) -> QPoint:
+        """Return where the card lies: above, right, left or below the map, where the screen has room for it whole."""
+        view, size = self._view, self.size()
+        map_box = QRect(view.mapToGlobal(QPoint(0, 0)), view.size())
+        screen: Any = view.screen()
+        room, at = screen.availableGeometry(), view.mapToGlobal(point.toPoint())
+        x = min(max(at.x() - size.width() // 2, room.left()), room.right() - size.width())
+        y = min(max(at.y() - size.height() // 2, room.top()), room.bottom() - size.height())
+        for corner in (
+            QPoint(x, map_box.top() - GAP - size.height()),
+            QPoint(map_box.right() + GAP, y),
+            QPoint(map_box.left() - GAP - size.width(), y),
+            QPoint(x, map_box.bottom() + GAP),
+        ):
+            if room.contains(QRect(corner, size)):
+                return corner
+        left = room.left() if at.x() > room.center().x() else room.right() - size.width()  # the map fills the screen
+        return QPoint(left, room.top())
 
 
 def draw_tile(project: Project, tile: TilePlace, side: int, contrast: Contrast = ()) -> QImage:

@@ -8,7 +8,7 @@ from typing import Any
 import pyqtgraph as pg
 from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
 from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap
+from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QToolButton, QWidget
 from superqt.utils import QFlowLayout
 
@@ -18,12 +18,14 @@ from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import Drawn
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
+REGIONS = "empty regions"
+ABOUT_REGIONS = "Dashed: real tiles that no synthetic pair comes near. Press the number of one to select its tiles."
 ICON = 14
 BAR = 10
 
 
 class Legend(QWidget):
-    """One button for each group: its symbol, its name, how many; off hides the points.
+    """One button for each group, its symbol, its name, how many, and one for empty regions; off hides the points.
 
     Attributes
     ----------
@@ -45,9 +47,9 @@ class Legend(QWidget):
         self._flow.setHorizontalSpacing(4)
         self._flow.setVerticalSpacing(3)
 
-    def show_groups(self, groups: Sequence[Group]) -> None:
-        """Show these groups; those that were off stay off."""
-        titles = [group.title for group in groups]
+    def show_groups(self, groups: Sequence[Group], regions: int = 0) -> None:
+        """Show these groups and the number of empty regions; what was off stays off."""
+        titles = [group.title for group in groups] + [REGIONS] * bool(regions)
         if titles != list(self.buttons):
             for button in self.buttons.values():
                 self._flow.removeWidget(button)
@@ -57,10 +59,20 @@ class Legend(QWidget):
         self._groups = groups
         for group in groups:
             button = self.buttons[group.title]
-            button.setIcon(symbol_icon(group))
             button.setText(literal(f"{group.title} {len(group.rows):,}"))
             named(button, f"{group.title}, {len(group.rows):,} points", "Shown; press to hide these points.")
-            button.setChecked(group.title not in self.hidden)
+        if regions:
+            self.buttons[REGIONS].setText(literal(f"{REGIONS} {regions:,}"))
+            named(self.buttons[REGIONS], f"{regions:,} {REGIONS}", ABOUT_REGIONS)
+        for title, button in self.buttons.items():
+            button.setChecked(title not in self.hidden)
+        self._draw_icons()
+
+    def _draw_icons(self) -> None:
+        for group in self._groups:
+            self.buttons[group.title].setIcon(symbol_icon(group))
+        if REGIONS in self.buttons:
+            self.buttons[REGIONS].setIcon(region_icon())
 
     def _button(self, title: str) -> QToolButton:
         button = QToolButton()
@@ -79,8 +91,7 @@ class Legend(QWidget):
         """Draw the symbols in the new theme's colours."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and self._groups:
-            for group in self._groups:
-                self.buttons[group.title].setIcon(symbol_icon(group))
+            self._draw_icons()
 
 
 def symbol_icon(group: Group) -> QIcon:
@@ -95,6 +106,19 @@ def symbol_icon(group: Group) -> QIcon:
     painter.setPen(pg.mkPen(colour, width=2, cosmetic=True) if group.hollow or group.symbol == "x" else pg.mkPen(None))
     painter.setBrush(pg.mkBrush(None) if group.hollow else pg.mkBrush(colour))
     painter.drawPath(Symbols[group.symbol])
+    painter.end()
+    pixmap.setDevicePixelRatio(2)
+    return QIcon(pixmap)
+
+
+def region_icon() -> QIcon:
+    """Draw the dashed outline of an empty region."""
+    pixmap = QPixmap(2 * ICON, 2 * ICON)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(theme_colour("warning")), 3, Qt.PenStyle.DashLine))
+    painter.drawEllipse(QRectF(3, 3, 2 * ICON - 6, 2 * ICON - 6))
     painter.end()
     pixmap.setDevicePixelRatio(2)
     return QIcon(pixmap)

@@ -89,6 +89,7 @@ class MapView(pg.PlotWidget):
         self._hidden: set[str] = set()
         self._visible = np.empty(0, bool)
         self._marks: list[Any] = []
+        self._shows_regions = True
         self._corners: list[tuple[float, float]] = []
         self._pressed: QPointF | None = None
         self._path: list[QPointF] = []
@@ -188,9 +189,16 @@ class MapView(pg.PlotWidget):
             label.setPos(*top)
             for mark, height in ((curve, 12), (label, 25)):
                 mark.setZValue(height)
+                mark.setVisible(self._shows_regions)
                 self.addItem(mark, ignoreBounds=True)
                 self._marks.append(mark)
             self._corners.append((float(top[0]), float(top[1])))
+
+    def show_regions(self, shown: bool) -> None:
+        """Show or hide the outlines of empty regions."""
+        self._shows_regions = shown
+        for mark in self._marks:
+            mark.setVisible(shown)
 
     def fit(self) -> None:
         """Show all points."""
@@ -254,6 +262,8 @@ class MapView(pg.PlotWidget):
         return row if distance[row] <= REACH**2 else -1
 
     def _region_at(self, place: QPointF) -> int:
+        if not self._shows_regions:
+            return 0
         for number, corner in enumerate(self._corners, 1):
             pixel = self.box.mapViewToScene(QPointF(*corner))
             if abs(pixel.x() - place.x()) <= REACH and abs(pixel.y() - place.y()) <= REACH:

@@ -30,8 +30,8 @@ ABOUT = {
 """Explanations of scores whose names do not explain them."""
 
 
-def describe(row: SampleRow) -> str:
-    """Describe a sample for its tooltip."""
+def describe(row: SampleRow, with_scores: bool = True) -> str:
+    """Describe a sample for its tooltip; ``with_scores`` with each of its numbers."""
     lines = [row.name, f"{row.verdict}; {row.note or 'not scored yet'}"]
     if row.flagged:
         lines.append(f"Flagged: {FLAGS.get(row.flagged, row.flagged)}")
@@ -44,7 +44,7 @@ def describe(row: SampleRow) -> str:
     if row.nearest is not None:
         lines.append(f"Most similar real image: {row.nearest.pair}")
     lines.append(f"{plural(row.n_objects, 'object')}, {pixels(row.size)}" + (f", {row.run}" if row.run else ""))
-    for metric, value in sorted(row.scores.items()):
+    for metric, value in sorted(row.scores.items()) if with_scores else ():
         lines.append(f"{metric}: {value:.3g}" + (f" ({ABOUT[metric]})" if metric in ABOUT else ""))
     return "\n".join(lines)
 
