@@ -41,6 +41,7 @@ from napari_organoid_synth.widgets.generate.mask_source import (
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.live.sections import LiveSections
 from napari_organoid_synth.widgets.paint.section import PaintSection
+from napari_organoid_synth.widgets.shared.advice_label import AdviceLabel
 from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -146,6 +147,7 @@ class GenerateWidget(ColumnDock):
         tip = "How much images differ: spread of the noise that they are made from. 0 to 2, usually 1."
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
+        self.column.addWidget(AdviceLabel(self.workspace))
         self.column.addLayout(form)
         self.form = settings_form(GenerateSettings, shown=(), hidden=SHOWN_ABOVE)
         self.column.addWidget(self.form.native)
