@@ -231,6 +231,10 @@ class GenerateWidget(ColumnDock):
         if layer in self.mask_choice.choices:
             self.mask_choice.value = layer
 
+    def paint_on(self, layer: Any) -> None:
+        """Open the section that paints, on this labels layer."""
+        self.painting.start_on_layer(layer)
+
     def change_sample(self, id: str) -> None:
         """Paint on a sample of the gallery."""
         self.painting.start_on_sample(id)
