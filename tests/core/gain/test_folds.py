@@ -205,7 +205,7 @@ def test_groups_from_names(names, groups):
     assert [found.groups[name] for name in names] == groups
     assert found.has_groups == (len(set(groups)) < len(names))
     assert found.description.startswith(
-        f"{len(set(groups))} groups of 3" if found.has_groups else "3 images, each by itself"
+        f"{len(set(groups))} groups of 3" if found.has_groups else "3 images, none of which belong together"
     )
 
 

@@ -83,7 +83,7 @@ def test_all_arms_are_trained_and_paired(project, tmp_path):
     events = run(project, settings, folder=tmp_path / "out")
     assert isinstance(events[0], Started)
     assert (events[0].info["folds"], events[0].info["total"]) == (2, 2 * (3 + 8))  # makers, arms
-    assert events[0].info["groups"] == "4 images, each by itself"
+    assert events[0].info["groups"] == "4 images, none of which belong together"
     result = result_of(events)
     assert (events[-1].step, events[-1].reason) == (22, "completed")
     assert not [event for event in events if isinstance(event, Warned)]

@@ -10,7 +10,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.groups import find_groups, groups_of, with_groups
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 
-ALONE = "each by itself"
+ALONE = "none of which belong together"
 GUID = "4D0F6BA8-1A3F-4C1B-9C2B-1D1B0E0B3E52"
 HASHES = ("00071198d059ba7f5914a526d124d28e", "0ea221716cf13710214dcd331a61cea4", "1c8b905c95e1f1e2a1c5d8e3f4a5b6c7")
 

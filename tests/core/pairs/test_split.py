@@ -116,7 +116,9 @@ def test_the_sentence_names_the_groups_of_the_test() -> None:
     cut = table.replace(entries=(table.entries[0], *(one.replace(split="train") for one in table.entries[1:])))
     assert split_sentence(cut, groups_of(cut)).endswith("holds 1 group: e1. 1 group of them also to train: e1.")
     alone = split_table(named("a", "b", "c"), ["b"])
-    assert split_sentence(alone, groups_of(alone)) == "3 images, each by itself. The test holds 1 image: b."
+    assert (
+        split_sentence(alone, groups_of(alone)) == "3 images, none of which belong together. The test holds 1 image: b."
+    )
     series = split_table(named("section_1", "section_2", "section_3"), 1)
     test = series.test[0].name
     assert split_sentence(series, groups_of(series)) == (

@@ -75,7 +75,7 @@ def test_a_good_set_has_no_problem_and_leads_to_new_pairs(tmp_path: Path, monkey
     assert found(table, "images") == ("good", "21 images to learn from.", "")
     assert found(table, "tiles")[1] == "About 189 of 189 tiles of 64 px can be used (10 of 21 images measured)."
     assert found(table, "objects")[1] == "Objects are about 17 px across, most below 17 px: whole ones fit a tile."
-    assert found(table, "groups")[1].startswith("26 images, each by itself. The test holds 5 images: img")
+    assert found(table, "groups")[1].startswith("26 images, none of which belong together. The test holds 5 images:")
     assert found(table, "shapes")[1] == "All 30 measured objects keep their shape in every generator and segmenter."
     assert Preflight.parse(result.model_dump(mode="json")) == result
 

@@ -287,8 +287,8 @@ def test_a_folder_without_images_is_said_in_words_and_nothing_is_lost(qtbot, doc
 @pytest.mark.parametrize(
     ("name", "kind", "classes"),
     [
-        ("organoid_brightfield", "binary", ("organoid",)),
-        ("tissue", "instances", ("nucleus",)),
+        ("organoid_brightfield", "binary", ("object",)),
+        ("tissue", "instances", ("object",)),
         ("em", "classes", ("mitochondria", "membranes")),
     ],
 )
@@ -662,7 +662,7 @@ def test_what_suits_the_pairs_is_listed_below_the_table(qtbot, dock, data):
     select(dock, "s0")
     dock.panel.test_button.click()  # another split is another list
     qtbot.waitUntil(lambda: view.result.find("test") is None, timeout=20000)
-    assert view.result.find("groups").sentence == "4 images, each by itself. The test holds 1 image: s0."
+    assert view.result.find("groups").sentence == "4 images, none of which belong together. The test holds 1 image: s0."
     dock.show_error(UserError("x.tif is empty.", "Expected a TIFF.", "Copy it again."))
     assert not view.isHidden()
     dock.workspace.setProject(data.parent / "empty")
@@ -779,7 +779,7 @@ def test_test_images_and_groups_are_chosen_on_the_page(qtbot, dock, data, monkey
     settle(qtbot, dock)
     split, before = dock.panel.split, dock.workspace.pairs
     assert not split.isExpanded()
-    assert split.sentence.text() == "4 images, each by itself."
+    assert split.sentence.text() == "4 images, none of which belong together."
 
     def choose(rule):
         split.groups.setCurrentIndex(split.groups.findData(rule))

@@ -48,9 +48,11 @@ def shown_tabs(panel: ComparisonPanel) -> list[str]:
 
 def test_the_headline_the_changes_and_the_table_are_over_the_best_without_a_generator(panel):
     panel.show_result(comparison())
+    assert panel.verdict.text() == "The synthetic pairs help."
     assert panel.sentence.text().startswith("Synthetic pairs added 0.050 [0.050, 0.050] of Dice over classical augment")
-    assert "one synthetic crop for four real ones" in panel.sentence.text()
-    assert shown_tabs(panel) == ["Change", "Images", "Curves", "Reach"]
+    assert "one synthetic crop for four real ones" in panel.words.text()
+    assert not panel.numbers.isExpanded()
+    assert shown_tabs(panel) == ["Change", "Images", "Curves", "How many"]
     rows = [(name, round(change.mean, 3)) for _, name, change in panel.changes._rows]
     assert rows == [
         ("classical, synthetic, share chosen", 0.05),
@@ -100,6 +102,7 @@ def test_without_a_plateau_there_is_no_verdict(panel):
 @pytest.mark.parametrize(("width", "least"), [(240, 2), (330, 3), (900, 5)])
 def test_no_text_of_the_table_is_cut_and_what_the_pairs_are_worth_is_shown_at_any_width(panel, width, least):
     panel.show_result(comparison())
+    panel.numbers.expand(animate=False)
     table = panel.table
     table.setMinimumWidth(width)
     table.setMaximumWidth(width)
@@ -118,7 +121,8 @@ def test_a_result_without_curves_or_generator_shows_changes_against_real_pairs(p
     rows = tuple(row.replace(over_best={}, put_aside={}, images_aside=0) for row in result.table if row.arm != ARM)
     arms = {name: arm for name, arm in result.arms.items() if name != ARM}
     panel.show_result(result.replace(table=rows, arms=arms, curves=(), sentences=("As before.",)))
-    assert panel.sentence.text() == "As before."
-    assert shown_tabs(panel) == ["Change", "Images", "Reach"]
+    assert panel.verdict.text() == "As before."
+    assert panel.sentence.isHidden()
+    assert shown_tabs(panel) == ["Change", "Images", "How many"]
     assert [name for _, name, _ in panel.changes._rows] == ["classical"]
     assert panel.changes.plot.getAxis("bottom").labelText == "Change of Dice, right is better"

@@ -22,7 +22,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.widgets.segment.dock import SegmentWidget
-from napari_organoid_synth.widgets.segment.predictions import errors_only
+from napari_organoid_synth.widgets.segment.predictions import SHOWN, errors_only
 from napari_organoid_synth.widgets.shared import jobs as _jobs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from qt_bindings import WORKER_FAILS
@@ -156,7 +156,41 @@ def test_arms_say_how_many_pairs_they_have(dock):
         "synthetic-only": "+ 3 synthetic",
     }
     dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("grouped"))
-    assert {label.text() for label in dock.form.arms.notes.values()} == {""}
+    notes = {arm: label.text() for arm, label in dock.form.arms.notes.items()}
+    assert notes.pop("pretrain") == "synthetic pairs first, then real ones"
+    assert set(notes.values()) == {""}
+
+
+def test_settings_have_headings_and_say_what_a_fold_is(dock):
+    dock.form.test_by.setCurrentIndex(dock.form.test_by.findData("grouped"))
+    form = dock.form.forms["gain"]
+    assert [section[0].value for section in form._sections] == [
+        "Pairs that are added",
+        "How it is tested",
+        "When a training ends",
+        "Computer",
+    ]
+    shown = {path for section in form._sections for path in ("folds", "floor", "threads") if form[path] in section.rows}
+    assert shown == {"folds", "floor", "threads"}
+    assert len(form._front) == 0  # every setting is under a heading
+    assert "A fold is a share of the images" in form._sections[1][1].value
+    assert form["folds"].native.text() == "automatic"
+    assert len(dock.form.member._front) == 0
+    assert form.value == GainSettings()
+    more = dock.form.arms.more
+    assert not more.isExpanded()
+    dock.form.arms.setValue(("raw", "pretrain"))
+    assert more.isExpanded()
+
+
+def test_a_picture_of_errors_is_not_offered_for_segmenting(dock):
+    viewer, button = dock.viewer, dock.apply.layers_button
+    viewer.add_image(np.zeros((20, 20)), name="my cells")
+    assert button.text() == "Segment the layer 'my cells'"
+    errors = viewer.add_image(np.zeros((20, 20, 3), np.uint8), rgb=True, name="errors", metadata={SHOWN: True})
+    viewer.layers.selection = {errors}
+    assert button.text() == "Segment layers: select an image layer"
+    assert not button.isEnabled()
 
 
 def test_an_arm_without_samples_is_left_out(dock, project):

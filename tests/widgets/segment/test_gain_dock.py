@@ -158,7 +158,8 @@ def test_a_table_so_far_and_the_offer_to_resume_button(dock, project, qtbot):
     assert dock._speeds == {"arm": 1.5}
     panel = dock.panel
     assert panel.state.text() == "So far, after 7 of 24 trainings:"
-    assert panel.sentence.text() == "One.\nTwo."
+    assert panel.verdict.text() == "One."
+    assert panel.words.text().startswith("Two.")
     cells = [[panel.table.item(row, column).text() for column in range(3)] for row in range(2)]
     assert cells == [["0.800\n± 0.020", "", ""], ["0.850\n± 0.020", "+0.050\n[0.010, 0.090]", "3 of\n4"]]
     assert panel.table.verticalHeaderItem(1).text() == "classical,\ntissue\n100 %"
@@ -365,7 +366,7 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
     image = np.random.default_rng(0).integers(0, 255, (2, 33, 47)).astype(np.uint16)
     dock.viewer.add_image(image, name="my cells", scale=(2, 0.5, 0.5), translate=(0, 3, 4))
     apply.probability.setChecked(True)
-    assert apply.layers_button.text() == "Mark my cells"
+    assert apply.layers_button.text() == "Segment the layer 'my cells'"
     apply.layers_button.click()
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 3 or not dock.error.isHidden(), timeout=300_000)
     probability, labels = dock.viewer.layers[1], dock.viewer.layers[2]
@@ -375,7 +376,7 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
     assert not labels.data.any()  # noise holds no objects
     assert tuple(labels.scale) == tuple(probability.scale) == (2, 0.5, 0.5)
     assert tuple(labels.translate) == (0, 3, 4)
-    assert apply.outcome.text().startswith("2 images marked.")
+    assert apply.outcome.text().startswith("2 images segmented.")
     apply.export(tmp_path / "mine")
     qtbot.waitUntil(lambda: "copied" in apply.outcome.text(), timeout=20_000)
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.widgets.paint.launch import PaintLauncher
 from napari_organoid_synth.widgets.shared import menus as _menus
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -101,6 +102,26 @@ def test_generate_like_this_paints_on_the_layer(viewer, tmp_path):
     generate = _menus.open_dock(viewer, "Generate")
     assert generate.mask_choice.value is mask
     assert generate.value().masks == "file"
+
+
+def test_paint_on_this_opens_the_painting_on_the_layer(viewer, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(PaintLauncher, "start", lambda self, choice, own: started.append((choice, own)))
+    Workspace.of(viewer).setProject(Project(tmp_path / "p"))
+    other = viewer.add_labels(np.ones((8, 8), int), name="other")
+    mask = viewer.add_labels(np.eye(16, dtype=int), name="drawn")
+    assert other is not mask
+    viewer.layers.selection.active = mask
+    _menus.paint_on_this(viewer)
+    painting = _menus.open_dock(viewer, "Generate").painting
+    assert painting.isExpanded()
+    ((choice, own),) = started
+    assert (choice.kind, choice.name, own) == ("layer", "drawn", mask)
+    np.testing.assert_array_equal(choice.labels, np.eye(16))
+    viewer.layers.selection.active = viewer.add_labels(np.zeros((3, 8, 8), int), name="stack")
+    _menus.paint_on_this(viewer)
+    assert len(started) == 1
+    assert "no labels layer of one image" in painting.panel.form.problem
 
 
 def test_the_wrong_layer_is_a_sentence(viewer):

@@ -138,6 +138,19 @@ def make_folds(
     return folds
 
 
+def folds_sentence(folds: Sequence[Fold]) -> str:
+    """Say how many folds there are, and how many images each tests.
+
+    Examples
+    --------
+    >>> folds_sentence([Fold(train=("b",), test=("a",)), Fold(train=("a",), test=("b", "c"))])
+    'Tested in 2 folds, 1 to 2 images each.'
+    """
+    few, many = (pick(len(fold.test) for fold in folds) for pick in (min, max))
+    images = plural(few, "image") if few == many else f"{few} to {many} images"
+    return f"Tested in {len(folds)} folds, {images} each." if len(folds) > 1 else f"Tested once, on {images}."
+
+
 def _refuse_unknown(held: Sequence[str], groups: Mapping[str, str]) -> None:
     if unknown := sorted(set(held) - set(groups)):
         examples = ", ".join(sorted(groups)[:3])

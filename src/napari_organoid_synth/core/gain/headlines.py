@@ -91,6 +91,33 @@ def short_verdict(result: GainResult) -> str:
     return "use none" if judged else "no verdict" if rows else ""
 
 
+def plain_verdict(result: GainResult) -> str:
+    """Return the verdict on the pairs as a plain sentence without numbers; empty where no arm had generated pairs.
+
+    Examples
+    --------
+    >>> from napari_organoid_synth.core.gain.results import Design, TaskCounts
+    >>> plain_verdict(GainResult(arms={}, table=(), design=Design(), tasks=TaskCounts()))
+    ''
+    """
+    rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
+    rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
+    judged = [row for row in rows if not still_rising(row, rival)]
+    used = [row for row in judged if not use_none(row)]
+    if not rows:
+        return ""
+    if not judged:
+        return "No verdict yet: trainings were still rising when they ended."
+    if not used:
+        return "The synthetic pairs are not worth using here: no share of them helped."
+    change = max((row.over_best[result.score] for row in used), key=lambda one: one.mean)
+    if change.interval == "range":
+        return "Too few test images for a verdict on the synthetic pairs."
+    if not change.is_clear:
+        return "The synthetic pairs make no clear difference."
+    return "The synthetic pairs help." if change.mean > 0 else "The synthetic pairs do harm: leave them out."
+
+
 def use_none(row: TableRow, names: Collection[str] = ()) -> str:
     """Say that none of the pairs of an arm were chosen; empty where some were."""
     if not row.chosen or any(row.chosen):

@@ -290,7 +290,7 @@ def _if_several(groups: dict[str, str], how: str) -> Grouping:
 
 
 def _each_alone(number: int) -> str:
-    return f"{plural(number, 'image')}, each by itself"
+    return "1 image" if number == 1 else f"{number} images, none of which belong together"
 
 
 def describe(groups: Mapping[str, str], how: str) -> str:

@@ -36,6 +36,8 @@ class Preflight(FrozenModel):
     measured: int = Field(0, ge=0, description="Images whose pixels were measured for tiles and shapes.")
     tile: int = Field(256, description="Side of the tiles, px.")
     suggestion: Suggestion | None = Field(None, description="Tile and size that suit the objects.")
+    object_side: float = Field(0.0, description="Side that 90 % of the objects do not exceed, px as used; 0: none.")
+    touching: float | None = Field(None, description="Share of the objects that touch another.")
     next_command: str = Field("", description="The command to run next, without the name of the project.")
 
     @property

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.pairs.tiling import TileGrid, list_tiles
 from napari_organoid_synth.core.segmentation.survival import Survival, survival_of
-from napari_organoid_synth.core.simulators.pieces import boxes
+from napari_organoid_synth.core.simulators.pieces import boxes, contact_share
 from napari_organoid_synth.core.training.object_size import median_diameter
 
 T = TypeVar("T")
@@ -54,6 +54,8 @@ class Measures:
         Area of each solid object, px.
     marked : int
         Pixels of all objects and nets.
+    contacts : list of float
+        Share of the objects that touch another, of each image whose objects are told apart.
     full : list of str
         Names of images without background.
     survivals : list of Survival
@@ -67,6 +69,7 @@ class Measures:
     sides: list[int] = field(default_factory=list)
     areas: list[int] = field(default_factory=list)
     marked: int = 0
+    contacts: list[float] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
     survivals: list[Survival] = field(default_factory=list)
 
@@ -79,6 +82,11 @@ class Measures:
     def are_objects(self) -> bool:
         """Whether most of what is marked are solid objects rather than nets."""
         return bool(self.areas) and sum(self.areas) >= MIN_SOLID_SHARE * self.marked
+
+    @property
+    def touching(self) -> float | None:
+        """Mean share of the objects that touch another; None where objects are not told apart."""
+        return float(np.mean(self.contacts)) if self.contacts else None
 
     @property
     def object_side(self) -> float:
@@ -160,6 +168,8 @@ def _measure_objects(result: Measures, pair: SamplePair) -> NDArray[np.int32] | 
         result.full.append(pair.name)
     objects = compact_ids(labels) if pair.mask_kind == "instances" else pieces_of(labels)
     _add_solid_sizes(result, objects)
+    if pair.mask_kind == "instances":
+        result.contacts.append(contact_share(objects))
     return objects
 
 

@@ -57,6 +57,8 @@ def preflight(
         images=len(table.matched),
         measured=measures.images,
         tile=tiles.size,
+        object_side=measures.object_side,
+        touching=measures.touching,
         suggestion=_suggestion(table, measures),
         next_command=_next_command(found, table, measures.object_side),
     )

@@ -33,6 +33,7 @@ from napari_organoid_synth.widgets.forms.boxes import (
 from napari_organoid_synth.widgets.forms.plain_text import plain
 
 MIN_WIDTH = 90  # px
+_EMPTY = re.compile(r"\b[Ee]mpty: ([^.;]+)")
 _ZERO = re.compile(r"(?<!below )\b0: ([^.;,]+)")
 
 
@@ -245,6 +246,8 @@ def create_editor(field: FieldInfo, path: str, title: str, tip: str, choices: Se
     native = widget.native
     native.setAccessibleName(title)
     native.setAccessibleDescription(field.description or "")
+    if isinstance(widget, TextEdit) and (empty := _EMPTY.search(field.description or "")):
+        native.setPlaceholderText(empty[1])
     if not isinstance(widget, CheckBox | SetEdit):
         native.setMinimumWidth(MIN_WIDTH)
         native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -20,6 +20,7 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.widgets.forms.containers import FoldContainer, Rows, show_row, tighten
 from napari_organoid_synth.widgets.forms.editors import create_editor
 from napari_organoid_synth.widgets.forms.field_text import tip, title
+from napari_organoid_synth.widgets.forms.headings import Heading, Section
 from napari_organoid_synth.widgets.forms.member import MemberEdit
 from napari_organoid_synth.widgets.forms.nested import family_of, field_paths, read_editors, show_values, value_at
 
@@ -71,6 +72,8 @@ class SettingsForm(Container):
         Fields to choose from a few values, though their type allows others.
     inside : str
         Dotted name of these settings in the recipe that contains them, for the keys in tool tips: ``"segmenter"``.
+    headings : sequence of Heading
+        Groups of the fields in view, each under a title with a sentence; the others stand above them.
     fixed : sequence of str
         Fields whose member of a family is chosen elsewhere, by `choose`: only its settings are edited here.
 
@@ -90,6 +93,7 @@ class SettingsForm(Container):
         titles: Mapping[str, str] | None = None,
         choices: Mapping[str, Sequence[Any]] | None = None,
         inside: str = "",
+        headings: Sequence[Heading] = (),
         fixed: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
@@ -109,8 +113,16 @@ class SettingsForm(Container):
         self._members: dict[str, dict[str, Settings]] = {}  # by field and name, as they were when another was chosen
         self._front, self.more, self.message = Rows(), FoldContainer("More settings"), Label()
         fields = {path: field for path, field in field_paths(cls) if not _covered(path, hidden)}
-        for path in fields if shown is None else shown:
-            self._add(path, fields[path], self._front)
+        headings = [heading for heading in headings if any(path in fields for path in heading.fields)]
+        self._sections = [Section(heading) for heading in headings]
+        places = {
+            path: section.rows
+            for section, heading in zip(self._sections, headings, strict=True)
+            for path in heading.fields
+        }
+        in_view = [path for path in (fields if shown is None else shown) if path not in places]
+        for path in [*in_view, *(path for path in places if path in fields)]:
+            self._add(path, fields[path], places.get(path, self._front))
         self._folded = {path: field for path, field in fields.items() if path not in self._editors}
         self.more.native.toggled.connect(self._unfold)
         self._arrange()
@@ -191,7 +203,8 @@ class SettingsForm(Container):
         """Show the editors that are not hidden, and the groups that hold one."""
         seen = {path: not _covered(path, self._unseen) for path in self._editors}
         for path, editor in self._editors.items():
-            rows = self._front if editor in self._front else self._groups[path.rpartition(".")[0]]
+            parts = (self._front, *(section.rows for section in self._sections))
+            rows = next((part for part in parts if editor in part), None) or self._groups[path.rpartition(".")[0]]
             if not isinstance(editor, MemberEdit):
                 show_row(rows.native.layout(), editor.native, seen[path])
         for parent, fold in self._folds.items():
@@ -244,7 +257,7 @@ class SettingsForm(Container):
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         label.setAccessibleName("What is wrong")
         self.message.visible = False
-        self.extend([self._front, self.more, self.message])
+        self.extend([self._front, *self._sections, self.more, self.message])
 
     def _judge(self, *_: object) -> None:
         try:

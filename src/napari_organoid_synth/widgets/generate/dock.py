@@ -42,6 +42,7 @@ from napari_organoid_synth.widgets.generate.mask_source import (
 from napari_organoid_synth.widgets.generate.strip import SampleStrip
 from napari_organoid_synth.widgets.live.sections import LiveSections
 from napari_organoid_synth.widgets.paint.section import PaintSection
+from napari_organoid_synth.widgets.shared.advice_label import AdviceLabel
 from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
@@ -147,6 +148,7 @@ class GenerateWidget(ColumnDock):
         tip = "How much images differ: spread of the noise that they are made from. 0 to 2, usually 1."
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
+        self.column.addWidget(AdviceLabel(self.workspace))
         self.column.addLayout(form)
         self.form = settings_form(GenerateSettings, shown=(), hidden=SHOWN_ABOVE)
         self.column.addWidget(self.form.native)
@@ -229,6 +231,10 @@ class GenerateWidget(ColumnDock):
         self.reset_choices()
         if layer in self.mask_choice.choices:
             self.mask_choice.value = layer
+
+    def paint_on(self, layer: Any) -> None:
+        """Open the section that paints, on this labels layer."""
+        self.painting.start_on_layer(layer)
 
     def change_sample(self, id: str) -> None:
         """Paint on a sample of the gallery."""

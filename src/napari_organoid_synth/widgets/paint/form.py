@@ -123,6 +123,13 @@ class StartForm(QWidget):
         self.kind.setCurrentIndex(self.kind.findData("sample"))
         self._edited()
 
+    def choose_layer(self, layer: Any) -> None:
+        """Start on a labels layer; `problem` says why where it cannot be painted on."""
+        self.show_layers()
+        self.layer.setCurrentIndex(self.layer.findData(id(layer)))
+        self.kind.setCurrentIndex(self.kind.findData("layer"))
+        self._edited()
+
     def remembered(self) -> dict[str, Any]:
         """Return what is kept for the next time."""
         size = [self.height_box.value(), self.width_box.value()] if self._size_by_hand else []

@@ -170,6 +170,11 @@ class PaintPanel(QWidget):
         self.form.choose_sample(id)
         self.start()
 
+    def start_on_layer(self, layer: Any) -> None:
+        """Begin a painting on a labels layer."""
+        self.form.choose_layer(layer)
+        self.start()
+
     def _began(self, session: PaintSession) -> None:
         session.factsChanged.connect(self._show_facts)
         session.pictured.connect(self.error.hide)

@@ -60,6 +60,11 @@ class PaintSection(Fold):
             return None
         return Path(project.path) if info.name == NOW else Path(project.path) / "runs" / info.name
 
+    def start_on_layer(self, layer: Any) -> None:
+        """Unfold, and begin to paint on a labels layer."""
+        self.expand(animate=False)
+        self.panel.start_on_layer(layer)
+
     def start_on_sample(self, id: str) -> None:
         """Unfold, and begin to change a sample of the gallery."""
         self.expand(animate=False)

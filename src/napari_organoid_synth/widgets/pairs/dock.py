@@ -35,6 +35,7 @@ from napari_organoid_synth.widgets.pairs.quick_try import QuickTry
 from napari_organoid_synth.widgets.pairs.source_list import SourceList
 from napari_organoid_synth.widgets.pairs.sources import PairSources
 from napari_organoid_synth.widgets.pairs.suggestion_row import SuggestionRow
+from napari_organoid_synth.widgets.shared.advice_label import remember_objects
 from napari_organoid_synth.widgets.shared.background import start_worker, while_alive
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import Sources, looks_like_mask
@@ -164,6 +165,7 @@ class PairsWidget(ColumnDock):
             self._grade(sources.grades)
             return
         self.workspace.ensure_project(sources.name)
+        self.incoming.sources = sources  # a new project began with none
         self._find(sources, self.workspace.pairs)
 
     def _find(self, sources: Sources, before: PairTable | None) -> None:
@@ -239,6 +241,8 @@ class PairsWidget(ColumnDock):
         """Show what the objects suggest."""
         table = self.workspace.pairs
         scale = table.scale if table is not None else 1.0
+        if result is not None:
+            remember_objects(self.workspace, result.object_side, result.touching)
         self.suggestion.show_suggestion(result.suggestion if result is not None else None, self._tiles().size, scale)
 
     def _use_suggestion(self, suggestion: Suggestion) -> None:

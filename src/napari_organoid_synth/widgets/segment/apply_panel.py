@@ -31,10 +31,12 @@ from napari_organoid_synth.widgets.segment.layer_files import (
     with_layer_names,
     write_layers,
 )
+from napari_organoid_synth.widgets.segment.predictions import SHOWN
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named
 from napari_organoid_synth.widgets.shared.layer_grid import full_data
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.project_choice import short
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 
@@ -90,17 +92,25 @@ class ApplyPanel(QWidget):
             for text, value in choices.items():
                 combo.addItem(text, value)
         add_row(form, "Colours", self.colours, "Grey: one channel by luminance. RGB: grey three times.")
-        add_row(form, "Stacks", self.stacks, "What is marked of a stack in a file; layers are marked slice by slice.")
+        add_row(form, "Stacks", self.stacks, "What is segmented of a stack in a file; of layers every slice is.")
         holder.setLayout(form)
         self.probability, self.flow = QCheckBox("also the probability of each pixel"), QCheckBox()
-        self.layers_button, self.folder_button = QPushButton("Mark layers"), QPushButton("Mark a folder…")
+        self.layers_button, self.folder_button = QPushButton("Segment layers"), QPushButton("Segment a folder…")
         self.card = ProgressCard(self.runner, "Stop and keep", "image")
         self.open_button, self.export_button = QPushButton("Open folder"), QPushButton("Export predictions…")
         for widget, name, tip in (
             (self.probability, "Probability", "A second layer or file with values from 0 to 1."),
             (self.flow, "Flow", FLOW_TIP),
-            (self.layers_button, "Mark layers", "Marks the image layers that are selected in the list of layers."),
-            (self.folder_button, "Mark a folder", "Marks all images of a folder; label images go to the project."),
+            (
+                self.layers_button,
+                "Segment layers",
+                "Finds the objects in the image layers that are selected in the list of layers.",
+            ),
+            (
+                self.folder_button,
+                "Segment a folder",
+                "Finds the objects in all images of a folder; label images go to the project.",
+            ),
             (self.open_button, "Open folder", "Shows the label images in the file manager."),
             (self.export_button, "Export predictions", "Copies the label images (OME-TIFF) to a folder you choose."),
         ):
@@ -155,7 +165,8 @@ class ApplyPanel(QWidget):
         from napari.layers import Image
 
         chosen = self.viewer.layers.selection
-        return [layer for layer in self.viewer.layers if layer in chosen and isinstance(layer, Image)]
+        layers = [layer for layer in self.viewer.layers if layer in chosen and isinstance(layer, Image)]
+        return [layer for layer in layers if not layer.metadata.get(SHOWN)]  # a picture of errors is not an image
 
     def _trained(self) -> TrainedSegmenter | None:
         return next((one for one in self.known if one.name == self.segmenter.currentData()), None)
@@ -172,8 +183,9 @@ class ApplyPanel(QWidget):
         flow = trained is not None and self._draws_flow(trained)
         self.flow.setEnabled(flow)
         self.flow.setText("also the flow that it follows" if flow else "no flow: only Cellpose draws one")
-        names = layers[0].name if len(layers) == 1 else f"{len(layers)} layers"
-        self.layers_button.setText(literal(f"Mark {names[:24]}") if layers else "Mark layers: select an image layer")
+        names = f"the layer '{short(layers[0].name)}'" if len(layers) == 1 else f"{len(layers)} layers"
+        text = f"Segment {names}" if layers else "Segment layers: select an image layer"
+        self.layers_button.setText(literal(text))
         self.layers_button.setEnabled(free and bool(layers))
         self.folder_button.setEnabled(free)
         for button in (self.open_button, self.export_button):
@@ -241,7 +253,7 @@ class ApplyPanel(QWidget):
             self.runner.start("predict", project, self.settings((str(images),), str(out), self.stacks.currentData()))
 
     def _choose_folder(self) -> None:
-        if path := QFileDialog.getExistingDirectory(self, "Folder of images to mark"):
+        if path := QFileDialog.getExistingDirectory(self, "Folder of images to segment"):
             self._guard(lambda: self.mark_folder(Path(path)))
 
     # --- follow ---
@@ -270,10 +282,10 @@ class ApplyPanel(QWidget):
             return
         self.folder = Path(result["folder"])
         marked, before, failed = int(result["images"]), int(result["done_before"]), len(result["failed"])
-        parts = [f"{marked} image{'s' * (marked != 1)} marked"]
+        parts = [f"{marked} image{'s' * (marked != 1)} segmented"]
         parts += [f"{before} done before"] * bool(before)
         parts += [f"{result['objects']:,} object{'s' * (result['objects'] != 1)}"] if "objects" in result else []
-        parts += [f"{failed} could not be marked"] * bool(failed)
+        parts += [f"{failed} could not be segmented"] * bool(failed)
         text = ", ".join(parts) + "; stopped" * (reason == "canceled")
         self.outcome.setText("\n".join([f"{text}.", *self._shown()]))
         self.outcome.show()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QProgressBar, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.gain.settings import DEFAULT_ARMS
 from napari_organoid_synth.core.segmentation.arms import RAW
+from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.controls import named
 
@@ -46,6 +48,8 @@ ARMS = {
     "synthetic-only": ("synthetic only", "Synthetic pairs alone: the quick figure of how good they are."),
 }
 """Arm to the text and the tooltip of its check box."""
+USUAL = (*DEFAULT_ARMS, "classical+curated")
+"""Arms in view; the others are folded."""
 
 
 def arm_name(arm: str) -> str:
@@ -70,9 +74,18 @@ class ArmBoxes(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        self.more, rest = Fold("More ways to train"), QWidget()
+        usual, others = QGridLayout(), QGridLayout(rest)
+        for grid in (usual, others):
+            grid.setContentsMargins(0, 0, 0, 0)
+            grid.setSpacing(4)
+            grid.setColumnStretch(1, 1)
+        column.addLayout(usual)
+        column.addWidget(self.more)
+        self.more.addWidget(rest)
         self.boxes: dict[str, QCheckBox] = {}
         self.notes: dict[str, PlainLabel] = {}
         self.bars: dict[str, QProgressBar] = {}
@@ -84,12 +97,12 @@ class ArmBoxes(QWidget):
             bar.setTextVisible(False)
             bar.setMaximumHeight(8)
             bar.hide()
+            grid = usual if arm in USUAL else others
             grid.addWidget(box, row, 0)
             for widget in (note, bar):  # one of them is shown
                 grid.addWidget(widget, row, 1)
             self.boxes[arm], self.notes[arm], self.bars[arm] = box, note, bar
             box.toggled.connect(self.changed)
-        grid.setColumnStretch(1, 1)
         self.boxes[RAW].setChecked(True)
         self.boxes[RAW].setEnabled(False)
 
@@ -106,6 +119,8 @@ class ArmBoxes(QWidget):
         for arm, box in self.boxes.items():
             with QSignalBlocker(box):
                 box.setChecked(arm in arms or arm == RAW)
+        if set(arms) - {*USUAL}:
+            self.more.expand(animate=False)
 
     def allow(self, arm: str, possible: bool, note: str) -> None:
         """Show whether an arm can be trained, and on which pairs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from qtpy.QtWidgets import QPushButton, QTabBar, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.gain.curve_figure import curve_lines
 from napari_organoid_synth.core.gain.figures import colour_of
+from napari_organoid_synth.core.gain.headlines import plain_verdict
 from napari_organoid_synth.core.gain.results import GainResult, rival_of, varied
-from napari_organoid_synth.core.gain.sentences import gain_verdict
+from napari_organoid_synth.core.gain.sentences import OPTIMISTIC, gain_verdict
 from napari_organoid_synth.core.pairs.pictures import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
 from napari_organoid_synth.core.segmentation.arms import RAW, needs_generator
 from napari_organoid_synth.core.segmentation.threshold_curves import FoldScores
@@ -32,8 +34,11 @@ TABS = (
     ("Images", "Dice of every test image."),
     ("Shares", "Scores for each share of the training images."),
     ("Curves", "How the trainings went: held-back score against steps."),
-    ("Reach", "How many images reach each Dice: real pairs alone, and what is chosen below in 'Trained on'."),
+    ("How many", "How many test images are at least so good: real pairs alone, and what is chosen below."),
 )
+SENTENCE_END = re.compile(r"(?<=[.!]) (?=[A-Z])|\n")
+MIN_IMAGES = 4
+"""Test images below which shares of them say nothing that the images themselves do not say better."""
 SHOW_TIP = (
     "Opens image, truth, prediction and errors as layers, those of the real pairs alone to the left: magenta was "
     "marked but is not there, cyan was missed."
@@ -73,20 +78,23 @@ class ComparisonPanel(QWidget):
         super().__init__()
         self.viewer, self._pairs, self._show_error = viewer, pairs, show_error
         self.result: GainResult | None = None
-        self.state, self.sentence, self.words, self.sides = WrapLabel(), WrapLabel(), WrapLabel(), WrapLabel()
-        font = self.sentence.font()
+        self.state, self.words, self.sides = WrapLabel(), WrapLabel(), WrapLabel()
+        self.verdict, self.sentence = WrapLabel(), WrapLabel()
+        font = self.verdict.font()
         font.setBold(True)
-        self.sentence.setFont(font)
-        self.changes, self.plot, self.bars, self.intervals = ChangePlot(), GainPlot(), GainBars(), IntervalPlot("Dice")
+        self.verdict.setFont(font)
+        self.changes, self.plot, self.bars = ChangePlot(), GainPlot(), GainBars()
+        self.intervals = IntervalPlot("Dice", "overlap with the truth (Dice)")
         self.curves = TrainingCurvePlot()
         self.figures: tuple[QWidget, ...] = (self.changes, self.plot, self.bars, self.curves, self.intervals)
         self.tabs = self._build_tabs()
         self.table = ResultTable()
-        self.in_words = Fold("In words, and how it was tested")
-        self.in_words.addWidget(self.words)
+        self.numbers = Fold("Numbers, and how it was tested")
+        self.numbers.addWidget(self.table)
+        self.numbers.addWidget(self.words)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.state, self.sentence, self.tabs, *self.figures, self.table, self.in_words):
+        for widget in (self.state, self.verdict, self.sentence, self.tabs, *self.figures, self.numbers):
             column.addWidget(widget)
         self._build_choice(column)
         self.hide()
@@ -143,10 +151,17 @@ class ComparisonPanel(QWidget):
         if self.result is None:
             return
         result = self.result
-        self.sentence.setText(gain_verdict(result))
-        self.sentence.setVisible(bool(self.sentence.text()))
+        first, *rest = SENTENCE_END.split(gain_verdict(result))
+        while rest and (first == OPTIMISTIC or rest[0].startswith("Set steps")):  # never folded
+            first = f"{first} {rest.pop(0)}"
+        plain_words = plain_verdict(result)
+        self.verdict.setText(plain_words or first)
+        self.sentence.setText(first if plain_words else "")
+        for label in (self.verdict, self.sentence):
+            label.setVisible(bool(label.text()))
         self._show_state(result)
-        self.words.setText("\n".join([*result.sentences, *how_tested(result)]))
+        sentences = [*rest, *(text for text in result.sentences if text not in (first, *rest))]
+        self.words.setText("\n".join([*sentences, *how_tested(result)]))
         self.table.show_result(result)
         self._offer_predictions(result)
         self._show_figures(result)
@@ -165,7 +180,8 @@ class ComparisonPanel(QWidget):
         if "subset" in names:
             self.bars.show_rows(result.table, score, name)
         self._show_reach()
-        for number, is_shown in enumerate((is_there, True, "subset" in names, bool(lines), True)):
+        enough = len(result.test) >= MIN_IMAGES and bool(self.intervals.curves)
+        for number, is_shown in enumerate((is_there, True, "subset" in names, bool(lines), enough)):
             self.tabs.setTabVisible(number, is_shown)
         if not self.tabs.isTabVisible(self.tabs.currentIndex()):
             self.tabs.setCurrentIndex(0 if is_there else 1)

@@ -9,7 +9,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.folds import find_fold_groups, make_folds
+from napari_organoid_synth.core.gain.folds import find_fold_groups, folds_sentence, make_folds
 from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
 from napari_organoid_synth.core.gain.settings import GainSettings, SegmentSettings
 from napari_organoid_synth.core.pairs.table import PairTable
@@ -19,9 +19,9 @@ from napari_organoid_synth.core.segmentation.arms import data_of
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import Fold, rows, show_row
 from napari_organoid_synth.widgets.forms.form import settings_form
-from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.segment.arms import ArmBoxes
-from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
+from napari_organoid_synth.widgets.segment.headings import ARM, HEADINGS, MEMBER, PRETRAIN
+from napari_organoid_synth.widgets.shared.controls import add_row, bold, combo_box
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 TEST_BY = {
@@ -120,7 +120,8 @@ class ComparisonForm(QWidget):
         self.column.addWidget(self.groups)
 
     def _build_arms(self) -> None:
-        self.column.addWidget(PlainLabel("Compare"))
+        self.column.addWidget(bold("Compare"))
+        self.column.addWidget(WrapLabel(ARM))
         self.arms = ArmBoxes()
         self.arms.changed.connect(self._edited)
         self.column.addWidget(self.arms)
@@ -136,10 +137,13 @@ class ComparisonForm(QWidget):
         self.optimistic = WrapLabel(f"! {OPTIMISTIC} The paper protocol is for repeating published studies.")
         self.column.addWidget(self.optimistic)
         self.fold = Fold("More settings")
-        self.forms = {verb: settings_form(cls, hidden=HIDDEN[verb]) for verb, cls in CLASSES.items()}
-        self.member = settings_form(SEGMENTERS.config(SEGMENTERS.names()[0]))
-        for form in (self.forms["gain"], self.forms["segment"], self.member):
+        self.forms = {
+            verb: settings_form(cls, hidden=HIDDEN[verb], headings=HEADINGS[verb]) for verb, cls in CLASSES.items()
+        }
+        self.member = settings_form(SEGMENTERS.config(SEGMENTERS.names()[0]), headings=MEMBER)
+        for form in self.forms.values():
             self.fold.addWidget(form.native)
+        self.fold.addWidget(self.member.native)
         self.column.addWidget(self.fold)
 
     def _edited(self, *_: object) -> None:
@@ -153,7 +157,7 @@ class ComparisonForm(QWidget):
         if self.member.cls is not config:
             self.fold.removeWidget(self.member.native)
             self.member.native.deleteLater()
-            self.member = settings_form(config)
+            self.member = settings_form(config, headings=MEMBER)
             self.member.changed.connect(self._edited)
             self.fold.addWidget(self.member.native)
         self._fit_tile()
@@ -247,7 +251,8 @@ class ComparisonForm(QWidget):
         missing = {"synthetic": counts.synthetic, "curated": counts.accepted}
         for arm in self.arms.boxes:
             data = data_of(arm)
-            self.arms.allow(arm, not quick or missing.get(data, 1) > 0, notes[data] if quick else "")
+            note = notes[data] if quick else PRETRAIN if arm == "pretrain" else ""
+            self.arms.allow(arm, not quick or missing.get(data, 1) > 0, note)
 
     def plan(self, table: PairTable | None) -> tuple[int, int, str]:
         """Return the number of folds and of groups, and why there are none; show which images belong together."""
@@ -257,7 +262,8 @@ class ComparisonForm(QWidget):
         try:
             settings = self.as_gain()
             grouping = find_fold_groups(entries, settings.group_pattern, table.groups)
-            self.groups.setText(grouping.description + (f"\n! {grouping.warning}" if grouping.warning else ""))
+            about = [f"{grouping.description}.", *([f"! {grouping.warning}"] if grouping.warning else [])]
+            self.groups.setText("\n".join(about))
             held = [entry.name for entry in entries if entry.split == "test"]
             folds = make_folds(
                 grouping.groups,
@@ -271,4 +277,6 @@ class ComparisonForm(QWidget):
             )
         except UserError as error:
             return 0, 0, str(error)
+        about[0] = f"{about[0]} {folds_sentence(folds)}"
+        self.groups.setText("\n".join(about))
         return len(folds), len(set(grouping.groups.values())), ""

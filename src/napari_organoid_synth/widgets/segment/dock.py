@@ -302,7 +302,8 @@ class SegmentWidget(ColumnDock):
             self._show(_read(job.folder.path))
         self._fold_setup()
         if reason == "completed":
-            self.workspace.notify(self.panel.sentence.text() or "The comparison is done.")
+            said = " ".join(filter(None, (self.panel.verdict.text(), self.panel.sentence.text())))
+            self.workspace.notify(said or "The comparison is done.")
         self._look_again()
 
     def _failed(self, failed: Failed) -> None:

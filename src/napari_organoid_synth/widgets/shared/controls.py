@@ -22,6 +22,15 @@ def add_row(layout: QFormLayout, text: str, widget: QWidget, tip: str) -> None:
     layout.addRow(label, widget)
 
 
+def bold(text: str) -> PlainLabel:
+    """Create a heading."""
+    label = PlainLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label
+
+
 def row_of(*widgets: QWidget) -> QWidget:
     """Put widgets beside each other; the first takes the remaining width."""
     holder = QWidget()

@@ -250,6 +250,12 @@ def generate_like_this(viewer: Viewer) -> None:
     open_dock(viewer, "Generate").use_layer(layer)
 
 
+def paint_on_this(viewer: Viewer) -> None:
+    """Paint on the active labels layer: the image follows the brush."""
+    layer = _active(viewer, Labels)
+    open_dock(viewer, "Generate").paint_on(layer)
+
+
 def _active(viewer: Any, kind: type[Any]) -> Any:
     layer = getattr(viewer, "__wrapped__", viewer).layers.selection.active
     if not isinstance(layer, kind):

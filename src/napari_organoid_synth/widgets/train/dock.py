@@ -15,11 +15,13 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.generators.config import USUAL_TILE
 from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.pairs.suggestion import few_tiles
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.settings import ShareSettings
 from napari_organoid_synth.core.synthesis.settings import PipelineSettings
 from napari_organoid_synth.core.training.estimate import Estimate
+from napari_organoid_synth.widgets.shared.advice_label import AdviceLabel
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.drop import are_models, dropped_files
@@ -48,6 +50,8 @@ PURPOSE = (
 )
 NO_TRAINING = "No training: ready in a moment. Then make pairs in the Generate dock."
 NO_PAIRS = "This project has no pairs yet. Drop images and masks on the Pairs dock."
+ENOUGH_TILES = 20
+"""Tiles below which a training is warned of, orientations counted once."""
 SETTLE_MS = 1500
 """Settings must stay unchanged for this time before memory and time are measured."""
 
@@ -107,6 +111,9 @@ class TrainWidget(ColumnDock):
         self.settings = QWidget()
         settings = QVBoxLayout(self.settings)
         settings.setContentsMargins(0, 0, 0, 0)
+        settings.addWidget(AdviceLabel(self.workspace))
+        self.few = WrapLabel()
+        settings.addWidget(self.few)
         settings.addLayout(self._build_choice())
         self.recipe, self.pipeline = RecipeForm(), PipelineForm()
         self.pipeline.hide()
@@ -317,6 +324,7 @@ class TrainWidget(ColumnDock):
         self.empty.setVisible(not ready and not running)
         self.empty.set_sentence(PURPOSE if self.workspace.project is None else NO_PAIRS)
         self.settings.setVisible(ready and not running)
+        self._show_few(table)
         self.recipe.setVisible(not self.whole)
         self.pipeline.setVisible(self.whole)
         start = "▶ Start training" if self.recipe.trains else "▶ Make the painter ready"
@@ -331,6 +339,16 @@ class TrainWidget(ColumnDock):
         self.resume_pipeline_button.setVisible(not running and self.whole and self._unfinished() is not None)
         if ready and not running and not self.estimate.text() and not self._settle.isActive():
             self._settle.start()
+
+    def _show_few(self, table: PairTable | None) -> None:
+        """Say that there are too few pairs or tiles to learn from, and what would help."""
+        rows = [entry for entry in table.train if entry.size is not None] if table is not None else []
+        text = ""
+        if rows and self.recipe.trains and not self.whole:
+            tiles = self.recipe.form.get("tiles.size"), self.recipe.form.get("tiles.overlap")
+            text = few_tiles([entry.size for entry in rows if entry.size is not None], *tiles, ENOUGH_TILES)
+        self.few.setText(f"! {text}")
+        self.few.setVisible(bool(text))
 
     def _unfinished(self) -> JobFolder | None:
         return unfinished(self.workspace.project) if self.workspace.project is not None else None
