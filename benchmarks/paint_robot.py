@@ -121,8 +121,8 @@ class Robot:
     def close(self) -> None:
         """Close the dock, and open it again."""
         window = self.viewer.window
-        for name, dock in list(window.dock_widgets.items()):
-            if "Generate" in name:
+        for dock in list(window._dock_widgets.values()):
+            if dock.isAncestorOf(self.dock):
                 window.remove_dock_widget(dock)
         wait(200)
         self.open()

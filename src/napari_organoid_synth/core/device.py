@@ -6,7 +6,6 @@ six seconds to the start of every job.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 
 import psutil
@@ -14,6 +13,7 @@ import torch
 
 from napari_organoid_synth.core.computer import threads_for
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.seeds import seed_of
 
 GIB = 1024**3
 
@@ -51,11 +51,6 @@ def describe_device(device: torch.device) -> str:
 def use_threads(number: int = 0) -> None:
     """Compute with this number of processor threads; 0 takes ``OMP_NUM_THREADS``, else every core."""
     torch.set_num_threads(threads_for(number))
-
-
-def seed_of(*parts: int | str) -> int:
-    """Return a 63-bit number that differs whenever any part differs: the one source of all random streams."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
 def random_stream(device: torch.device, *parts: int | str) -> torch.Generator:

@@ -52,6 +52,12 @@ def test_channels_stay_registered() -> None:
     assert np.abs(40 + first / 3 - third).max() <= 2
 
 
+def test_threads_give_the_same_bits(painter: AnalogyPainter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    other = AnalogyPainter([pair(0), pair(1)], "instances")
+    assert np.array_equal(other.paint(discs(5), 2).image, painter.paint(discs(5), 2).image)
+
+
 def test_same_seed_gives_same_bits_and_another_does_not(painter: AnalogyPainter) -> None:
     mask = discs(5)
     one, other = painter.paint(mask, 3), painter.paint(mask, 4)

@@ -54,7 +54,7 @@ def test_each_fold_paints_with_its_own_parts_and_no_time_is_planned_for_a_traini
     painter = new_generator(run.recipe, run.spec)
     run.load(painter)
     parts = {part.name: content_hash(part.image, part.labels) for part in task.training_parts()}
-    assert painter.digests == parts
+    assert painter.kept.digests == parts
     assert all(pair.size == (64, 152) for pair in painter.pairs)  # what is held back is not painted with
     assert read_record(task.folder(Path())).data == dict(task.train)
     with SampleStore(pairs_path(project.path, task.key)) as store:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_organoid_synth.core.analogy.kept_pairs import ABOUT
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.generators.analogy import ABOUT, Analogy
+from napari_organoid_synth.core.generators.analogy import Analogy
 from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
 from napari_organoid_synth.core.generators.contract import CLASSES, pairs_of
 from napari_organoid_synth.core.pairs.pair import SamplePair

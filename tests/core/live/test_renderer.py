@@ -14,12 +14,12 @@ import torch
 
 import napari_organoid_synth as synth
 from live_models import changing, mask, opening, painting
-from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.generators.pix2pix import Pix2Pix
 from napari_organoid_synth.core.live.frames import Decoder, Message, encode
 from napari_organoid_synth.core.live.light import LightSettings, apply_light
 from napari_organoid_synth.core.live.model import OpenModel
 from napari_organoid_synth.core.live.renderer import Renderer
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
 
 Models = Callable[[str], Path]
@@ -205,7 +205,7 @@ def test_full_memory_is_said_in_words(live_model: Models, monkeypatch: pytest.Mo
     def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
-    monkeypatch.setattr(type(renderer.model.trained.network), "sample", full)
+    monkeypatch.setattr(type(renderer.model.generator.trained.network), "sample", full)
     assert ask(renderer, painting(2, mask())).values["found"] == "The memory of this computer is full."
 
 
@@ -254,5 +254,5 @@ def test_a_changed_real_pair_is_painted_again_with_the_mask_that_its_image_belon
     assert (pixels[:, 52:58, 7:13] != real[:, 52:58, 7:13]).mean() > 0.5
     scene = renderer.scenes["a"]
     scene.forget()  # as where another device goes on
-    scene.paint(renderer.model.trained)  # type: ignore[union-attr]
+    scene.paint(renderer.model.generator)  # type: ignore[union-attr]
     np.testing.assert_array_equal(scene.image, pixels)

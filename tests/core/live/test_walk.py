@@ -15,14 +15,13 @@ from napari_organoid_synth.core.generators.canvas import NORMAL, MixedStream, fi
 from napari_organoid_synth.core.live.opening import open_canvas
 from napari_organoid_synth.core.live.walk import (
     class_of,
-    nearest_seed,
     open_walk,
     sample_at,
     stream_of,
     style_layers,
     walks_of,
 )
-from napari_organoid_synth.core.live.walk_settings import WalkSettings, film_of, variations, way
+from napari_organoid_synth.core.live.walk_settings import WalkSettings, film_of, nearest_seed, variations, way
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings

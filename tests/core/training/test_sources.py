@@ -49,7 +49,7 @@ def test_one_checkpoint_holds_the_training_images_alone(project: Project) -> Non
     run.load(painter)
     learned = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project, split="train")}
     assert len(learned) == 3
-    assert painter.digests == learned == run.seen
+    assert painter.kept.digests == learned == run.seen
     image, labels = read_preview(run.previews()[0][1])
     assert image.shape == (2, 1, 64, 64)
     assert image.dtype == np.dtype(run.codec.dtype)

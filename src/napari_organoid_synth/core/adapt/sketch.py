@@ -11,7 +11,7 @@ from napari_organoid_synth.core.adapt.place import SETTINGS, TEST, Place, write_
 from napari_organoid_synth.core.adapt.reading import read_images, read_test, without
 from napari_organoid_synth.core.adapt.sketch_settings import SketchSettings
 from napari_organoid_synth.core.adapt.sketches import ALIKE, draw_objects, objects_are_bright, share_on_side
-from napari_organoid_synth.core.device import seed_of, use_threads
+from napari_organoid_synth.core.device import use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, JobFolder, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
 FOLDER = "sketched"

@@ -22,6 +22,7 @@ from napari_organoid_synth.core.analogy.features import (
     patches_at,
 )
 from napari_organoid_synth.core.analogy.pyramid import pyramid
+from napari_organoid_synth.core.analogy.side_by_side import side_by_side
 from napari_organoid_synth.core.analogy.sources import Cut, turned
 from napari_organoid_synth.core.analogy.tones import Curve
 
@@ -197,7 +198,11 @@ class Library:
         key = (tuple(pages), levels)
         if self._last is not None and self._last[0] == key:
             return self._last[1]
-        leaves = [self._page(*page) for page in pages]
+        new = list(dict.fromkeys(page for page in pages if page not in self._pages))
+        self._pages.update(zip(new, side_by_side(self._page, new), strict=True))
+        for page in pages:
+            self._pages.move_to_end(page)
+        leaves = [self._pages[page] for page in pages]
         sheets = tuple(Sheet.of([page[level] for page in leaves]) for level in range(levels))
         names = tuple(self._cuts[cut].name for cut, _ in pages)
         book = Book(self._cuts[pages[0][0]], tuple(cut for cut, _ in pages), names, sheets)
@@ -205,17 +210,12 @@ class Library:
         self._forget()
         return book
 
-    def _page(self, cut: int, orientation: int) -> list[Leaf]:
-        key = (cut, orientation)
-        if key not in self._pages:
-            one = self._cuts[cut]
-            images = pyramid(turned(one.image, orientation), len(self._metrics))
-            guides = pyramid(turned(one.guide, orientation), len(self._metrics))
-            self._pages[key] = [
-                _leaf(image, guide, metric) for image, guide, metric in zip(images, guides, self._metrics, strict=True)
-            ]
-        self._pages.move_to_end(key)
-        return self._pages[key]
+    def _page(self, page: tuple[int, int]) -> list[Leaf]:
+        cut, orientation = page
+        one = self._cuts[cut]
+        images = pyramid(turned(one.image, orientation), len(self._metrics))
+        guides = pyramid(turned(one.guide, orientation), len(self._metrics))
+        return [_leaf(image, guide, metric) for image, guide, metric in zip(images, guides, self._metrics, strict=True)]
 
     def _forget(self) -> None:
         held = sum(leaf.nbytes for leaves in self._pages.values() for leaf in leaves)

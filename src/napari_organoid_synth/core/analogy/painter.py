@@ -21,6 +21,7 @@ from napari_organoid_synth.core.analogy.guide import Guide
 from napari_organoid_synth.core.analogy.pieces import largest_piece, shares
 from napari_organoid_synth.core.analogy.pyramid import at_level, pyramid
 from napari_organoid_synth.core.analogy.residual import Residual
+from napari_organoid_synth.core.analogy.side_by_side import side_by_side
 from napari_organoid_synth.core.analogy.sources import Source, check, cuts_of
 from napari_organoid_synth.core.boxes import Box, box_of, union, widened
 from napari_organoid_synth.core.errors import UserError
@@ -116,10 +117,12 @@ class AnalogyPainter:
         self.quality: Quality = quality
         self._dtype = sources[0].image.dtype
         self._guide = Guide.measured([source.labels for source in sources], mask_kind, len(class_names))
-        self._cuts = [cut for source in sources for cut in cuts_of(source, self._guide)]
+        self._cuts = [cut for cuts in side_by_side(lambda one: cuts_of(one, self._guide), sources) for cut in cuts]
         curve = curve_of(self._cuts)
         border = self._guide.about_border
-        self._metrics = [Metric.fitted(self._cuts, curve, border, level, turn) for level in range(MAX_LEVELS)]
+        self._metrics = side_by_side(
+            lambda level: Metric.fitted(self._cuts, curve, border, level, turn), range(MAX_LEVELS)
+        )
         self._library = Library(self._cuts, self._metrics)
         evenly = Metric.fitted(
             self._cuts, curve, np.ones_like(border), LEVEL, turn

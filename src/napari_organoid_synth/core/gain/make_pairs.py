@@ -180,8 +180,8 @@ def _others(start: Mapping[str, str], train: Mapping[str, str]) -> dict[str, str
 
 def simulate_pairs(folder: Path, task: SimulatorTask, control: Control) -> Generator[Event, None, PairsRecord]:
     """Simulate pairs with the shapes of the masks of the task: the baseline without a network."""
-    from napari_organoid_synth.core.device import seed_of
     from napari_organoid_synth.core.samples.store import SampleStore
+    from napari_organoid_synth.core.seeds import seed_of
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
     here, train = task.folder(folder), task.training_parts()

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.core.seeds import seed_of
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec

@@ -23,8 +23,11 @@ class UntrainedPainter(Generator):
     """A painter without networks. It computes on the processor, whatever device is asked for."""
 
     paints_any_size = True
-    pairs: tuple[SamplePair, ...] = ()
-    """The kept pairs."""
+
+    @property
+    @abstractmethod
+    def pairs(self) -> tuple[SamplePair, ...]:
+        """The kept pairs."""
 
     @abstractmethod
     def keep(self, pairs: Sequence[SamplePair]) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.analogy.kept_pairs import KeptPairs
 from napari_organoid_synth.core.analogy.painter import AnalogyPainter
 from napari_organoid_synth.core.boxes import Box, changed_box, union
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.live.canvas import Quality, drawn_labels
+from napari_organoid_synth.core.seeds import seed_of
 
 
 class AnalogyCanvas:
@@ -41,6 +43,19 @@ class AnalogyCanvas:
         self._rough: Box | None = None  # painted fast since the last full change
         self._settled = self.labels.copy()  # the mask at that time
         self._seed = seed
+
+    @classmethod
+    def of(
+        cls,
+        kept: KeptPairs,
+        codec: Codec,
+        labels: NDArray[np.integer[Any]],
+        seed: int,
+        variety: float,
+        exclude: Collection[str] = (),
+    ) -> Self:
+        """Paint with kept pairs as the first sample of a batch of this seed is painted."""
+        return cls(kept.painter, codec, labels, seed_of(seed, "sample", 0, 0) if variety else 0, exclude)
 
     @property
     def labels(self) -> NDArray[np.int32]:

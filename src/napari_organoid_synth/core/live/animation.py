@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.live.walk import Drawn, sample_at
+from napari_organoid_synth.core.live.live_generator import Drawn
+from napari_organoid_synth.core.live.walk import sample_at
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.live.canvas import Canvas
-from napari_organoid_synth.core.live.opening import open_canvas as open_any
+from napari_organoid_synth.core.live.live_generator import LiveGenerator, LiveSource
+from napari_organoid_synth.core.live.model import open_generator
+from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.pairs.ome_tiff import as_labels
 from napari_organoid_synth.core.synthesis.own_images import pairs_with_mask
-from napari_organoid_synth.core.synthesis.trained_generator import ModelSource, TrainedGenerator
 
 
 def open_canvas(
-    model: ModelSource,
+    model: LiveSource,
     mask: NDArray[Any],
     seed: int = 0,
     image_class: str = "",
@@ -63,27 +63,26 @@ def open_canvas(
         If the model cannot be read or is not a painter, the mask is not one of whole numbers or has a class that the
         training masks lack, or there is no such image class.
     """
-    use_threads()
     mask = np.asarray(mask)
     if mask.ndim != 2:
         raise UserError(f"The mask has shape {mask.shape}.", "Expected (y, x).", "Open a canvas for each mask.")
     labels = as_labels(mask, "given")
-    trained = TrainedGenerator.open(model, checkpoint, device)
-    number = _class_number(trained, image_class)
-    painter = trained.untrained
-    if painter is not None and real is None and labels.any():
-        exclude = {*exclude, *pairs_with_mask(labels, painter.pairs)}
-    return open_any(trained, labels, seed, number, variety, exclude, real)
+    generator = open_generator(model, checkpoint, device)
+    number = _class_number(generator, image_class)
+    if generator.pairs and real is None and labels.any():
+        exclude = {*exclude, *pairs_with_mask(labels, generator.pairs)}
+    place = WalkSettings.parse({"seed": seed, "variety": variety, "class_from": number, "class_to": number})
+    return generator.open_canvas(labels, place, exclude, real)
 
 
-def _class_number(trained: TrainedGenerator, name: str) -> int:
-    classes = trained.codec.image_classes
+def _class_number(generator: LiveGenerator, name: str) -> int:
+    classes = generator.codec.image_classes
     if not name:
         return 0
-    if name not in classes or not trained.network.class_conditional:
-        offered = ", ".join(classes) if trained.network.class_conditional else "none"
+    if name not in classes or not generator.class_conditional:
+        offered = ", ".join(classes) if generator.class_conditional else "none"
         raise UserError(
-            f"{trained.name} has no image class '{name}'.",
+            f"{generator.name} has no image class '{name}'.",
             f"Expected one of: {offered or 'none'}.",
             "Leave the class empty, or choose a generator that was trained with it.",
         )

@@ -8,11 +8,13 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from napari_organoid_synth.core.device import describe_device, is_out_of_memory
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
 from napari_organoid_synth.core.live.frames import plain
-from napari_organoid_synth.core.live.walk import style_layers, walks_of
-from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+from napari_organoid_synth.core.live.live_generator import LiveGenerator, LiveSource
+from napari_organoid_synth.core.live.pairs_generator import PairsGenerator
+from napari_organoid_synth.core.runs.model_file import SUFFIX
+from napari_organoid_synth.core.runs.run import Run
 
 PAIRS = "pairs.json"
 """File by which a project is known."""
@@ -27,14 +29,37 @@ class OpenSettings(Settings):
     device: str = Field("auto", description="auto, cpu, cuda, …")
 
 
+def open_generator(source: LiveSource, checkpoint: str = "newest", device: str = "auto") -> LiveGenerator:
+    """Open a generator for painting live; torch is loaded for networks alone, which takes some seconds.
+
+    Parameters
+    ----------
+    source, checkpoint, device
+        As of `TrainedGenerator.open`.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        source = path if path.suffix.lower() == SUFFIX else Run(path)
+    if isinstance(source, Run) and isinstance(source.recipe.gan, AnalogyConfig):
+        return PairsGenerator.of_run(source, checkpoint)
+    from napari_organoid_synth.core.live.network_generator import NetworkGenerator
+
+    return NetworkGenerator.open(source, checkpoint, device)
+
+
 @dataclass(frozen=True, eq=False)
 class OpenModel:
-    """A trained generator, and how it was asked for.
+    """A generator, and how it was asked for.
 
     Parameters
     ----------
     settings : OpenSettings
-    trained : TrainedGenerator
+    generator : LiveGenerator
     remark : str
         What a person should know, such as that another device computes.
     stamp : int
@@ -42,7 +67,7 @@ class OpenModel:
     """
 
     settings: OpenSettings
-    trained: TrainedGenerator
+    generator: LiveGenerator
     remark: str
     stamp: int
 
@@ -58,11 +83,13 @@ class OpenModel:
         path = Path(settings.model).expanduser()
         stamp, path = _stamp(path), _run_of(path)
         try:
-            return cls(settings, TrainedGenerator.open(path, settings.checkpoint, settings.device), "", stamp)
+            return cls(settings, open_generator(path, settings.checkpoint, settings.device), "", stamp)
         except RuntimeError as error:
+            from napari_organoid_synth.core.device import is_out_of_memory
+
             if settings.device == "cpu" or not is_out_of_memory(error):
                 raise
-        return cls(settings, TrainedGenerator.open(path, settings.checkpoint, "cpu"), FULL_CARD, stamp)
+        return cls(settings, open_generator(path, settings.checkpoint, "cpu"), FULL_CARD, stamp)
 
     def is_of(self, settings: OpenSettings) -> bool:
         """Return whether it is what `open` would load; what fell back to the processor may try again."""
@@ -71,26 +98,24 @@ class OpenModel:
     @property
     def on_processor(self) -> bool:
         """Whether the processor computes."""
-        return self.trained.device.type == "cpu"
+        return self.generator.on_processor
 
     def on_cpu(self) -> Self:
         """Load it again, on the processor."""
-        trained = TrainedGenerator.open(
-            _run_of(Path(self.settings.model).expanduser()), self.settings.checkpoint, "cpu"
-        )
-        return type(self)(self.settings, trained, FULL_CARD, self.stamp)
+        path = _run_of(Path(self.settings.model).expanduser())
+        return type(self)(self.settings, open_generator(path, self.settings.checkpoint, "cpu"), FULL_CARD, self.stamp)
 
     def facts(self) -> dict[str, Any]:
         """Return what the window shows, and what it asks by."""
-        trained, codec = self.trained, self.trained.codec
+        generator, codec = self.generator, self.generator.codec
         facts: dict[str, Any] = plain(
             {
-                "name": trained.name,
-                "generator": trained.generator,
-                "shape": trained.shape,
-                "side": trained.side,
-                "checkpoint": trained.step,
-                "sha256": trained.sha256,
+                "name": generator.name,
+                "generator": generator.generator,
+                "shape": generator.shape,
+                "side": generator.side,
+                "checkpoint": generator.step,
+                "sha256": generator.sha256,
                 "mask_kind": codec.mask_kind,
                 "class_names": codec.class_names,
                 "image_channels": len(codec.low),
@@ -98,10 +123,10 @@ class OpenModel:
                 "dtype": codec.dtype,
                 "pixel_size": codec.pixel_size,
                 "image_classes": codec.image_classes,
-                "class_conditional": trained.network.class_conditional,
-                "walks": walks_of(trained),
-                "style_layers": style_layers(trained),
-                "device": describe_device(trained.device),
+                "class_conditional": generator.class_conditional,
+                "walks": generator.walks,
+                "style_layers": generator.style_layers,
+                "device": generator.device,
                 "remark": self.remark,
             }
         )

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.generators.analogy import Analogy
 from napari_organoid_synth.core.generators.flow import Flow
 from napari_organoid_synth.core.live.canvas import Canvas
 from napari_organoid_synth.core.live.flow_canvas import FlowCanvas
+from napari_organoid_synth.core.live.real_canvas import on_real
 from napari_organoid_synth.core.live.tile_canvas import TileCanvas
 
 if TYPE_CHECKING:
@@ -65,24 +66,17 @@ def open_canvas(
             "Expected a painter, such as analogy.",
             "Choose a painter.",
         )
-    seeds = seed, "sample", 0, 0  # those of the first sample of a batch
 
     def plain() -> torch.Generator:
-        return random_stream(trained.device, *seeds)
+        return random_stream(trained.device, seed, "sample", 0, 0)  # that of the first sample of a batch
 
     canvas: Canvas
     if isinstance(trained.network, Analogy):
         from napari_organoid_synth.core.live.analogy_canvas import AnalogyCanvas  # with what it imports half a second
 
-        canvas = AnalogyCanvas(
-            trained.network.painter, trained.codec, labels, plain().initial_seed() if variety else 0, exclude
-        )
+        canvas = AnalogyCanvas.of(trained.network.kept, trained.codec, labels, seed, variety, exclude)
     elif isinstance(trained.network, Flow):
         canvas = FlowCanvas(trained, labels, stream or plain, image_class, variety)
     else:
         canvas = TileCanvas(trained, labels, stream or plain, image_class, variety)
-    if real is None:
-        return canvas
-    from napari_organoid_synth.core.live.real_canvas import RealCanvas
-
-    return RealCanvas(canvas, real)
+    return on_real(canvas, real)

@@ -17,6 +17,11 @@ FADE = 5  # px over which the paint passes into the real image
 TONE = 12.0  # px: σ over which the brightness of the paint follows that of the real image around it
 
 
+def on_real(painted: Canvas, real: NDArray[Any] | None) -> Canvas:
+    """Return a painted canvas, with the real image of its mask where there is one."""
+    return painted if real is None else RealCanvas(painted, real)
+
+
 class RealCanvas:
     """A real image, with paint where its mask was changed; see `Canvas`.
 

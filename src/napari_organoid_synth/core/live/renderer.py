@@ -13,11 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.boxes import Box
-from napari_organoid_synth.core.device import is_out_of_memory
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.live.canvas import Quality
 from napari_organoid_synth.core.live.frames import Message
@@ -79,28 +77,28 @@ class Renderer:
             if self.model is None:
                 _load_compiled()
                 return
-            network = self.model.trained.network
-            labels = _square(WARM_SIDE if network.paints_any_size else self.model.trained.side)
-            scene = Scene(PaintSettings(), labels if self.model.trained.shape == "painter" else None)
-            scene.paint(self.model.trained)
+            generator = self.model.generator
+            labels = _square(WARM_SIDE if generator.any_size else generator.side)
+            scene = Scene(PaintSettings(), labels if generator.shape == "painter" else None)
+            scene.paint(generator)
             if scene.canvas is not None:
                 scene.labels = np.roll(labels, 2)
-                scene.change(self.model.trained, "fast")
+                scene.change(generator, "fast")
         except Exception:  # the next request will say so
             logger.info("Could not warm up", exc_info=True)
 
     def rest(self) -> None:
         """Return memory that is not needed while nobody asks."""
         gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if self.model is not None:
+            self.model.generator.rest()
 
     def _with_memory(self, request: Message) -> list[Message]:
         """Answer; where the graphics card has no memory left, go on with the processor and say so."""
         try:
             return self._do(request)
         except RuntimeError as error:
-            if not is_out_of_memory(error) or self.model is None or self.model.on_processor:
+            if self.model is None or self.model.on_processor or not _is_out_of_memory(error):
                 raise
             logger.warning("The graphics card has no memory left: %s", error)
         for scene in self.scenes.values():
@@ -143,7 +141,7 @@ class Renderer:
         if light is not None:
             scene.light = LightSettings.parse(light)
         self.scenes[name] = scene
-        box = scene.paint(self._opened().trained)
+        box = scene.paint(self._opened().generator)
         return self._painted(scene, box, whole=True)
 
     def _change(self, request: Message) -> Message:
@@ -152,12 +150,12 @@ class Renderer:
             raise UserError("The change is not one of a mask.", "Expected boxes with labels.", "Paint the mask again.")
         write(scene.labels, request)
         quality: Quality = "fast" if request.values.get("quality") == "fast" else "full"
-        box = scene.change(self._opened().trained, quality)
+        box = scene.change(self._opened().generator, quality)
         return Message("done") if box is None else self._painted(scene, box)
 
     def _light(self, request: Message) -> Message:
         scene = self._scene(request)
-        scene.relight(self._opened().trained, request.values.get("settings"), request.arrays.get("look"))
+        scene.relight(self._opened().generator, request.values.get("settings"), request.arrays.get("look"))
         if scene.image is None:  # it could not be painted; the light is kept
             return Message("done")
         return self._painted(scene, scene.whole)
@@ -216,12 +214,20 @@ def _mask(labels: NDArray[Any]) -> NDArray[np.int32]:
     return np.array(labels, np.int32)
 
 
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    from napari_organoid_synth.core.device import (
+        is_out_of_memory,
+    )  # with torch, which painting with pairs does not need
+
+    return is_out_of_memory(error)
+
+
 def _failed(error: Exception) -> Message:
     """Return an error as an answer; one that was not foreseen with its kind, its text and where it came from."""
     report = traceback.format_exc()
     if isinstance(error, UserError):
         parts = error.found, error.expected, error.todo
-    elif isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
+    elif isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _is_out_of_memory(error)):
         parts = "The memory of this computer is full.", "", "Close other programs, or paint on a smaller mask."
     else:
         parts = f"Painting failed: {type(error).__name__}, {error or 'without a reason'}.", "", "Copy the report."

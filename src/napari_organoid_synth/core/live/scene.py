@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from napari_organoid_synth.core.boxes import Box, widened
-from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.live.canvas import Canvas, Quality
 from napari_organoid_synth.core.live.frames import plain
 from napari_organoid_synth.core.live.light import LightSettings, apply_light
 from napari_organoid_synth.core.live.look import Look
-from napari_organoid_synth.core.live.walk import open_walk, sample_at
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
+from napari_organoid_synth.core.seeds import seed_of
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.codec import Codec
-    from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
+    from napari_organoid_synth.core.live.live_generator import LiveGenerator
 
 MAX_SIDE = 16_384
 """Rows or columns of a canvas."""
@@ -33,7 +32,7 @@ class PaintSettings(Settings):
 
     seed: int = Field(0, ge=0, description="The same seed gives the same image.")
     image_class: int = Field(0, ge=0, description="Number of the image class among those of the generator.")
-    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise, 1 as trained.")
+    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise, 1 as generator.")
     exclude: tuple[str, ...] = Field((), description="Real images that a painter without training may not use.")
     walk: WalkSettings | None = Field(
         None, description="Place on a way through the noise, which says seed, class and variety; none: as said here."
@@ -78,7 +77,7 @@ class Scene:
     _tones: Look | None = field(default=None, init=False)
     _span: tuple[float, float] | None = field(default=None, init=False)
 
-    def paint(self, trained: TrainedGenerator) -> Box:
+    def paint(self, generator: LiveGenerator) -> Box:
         """Paint the whole mask, or draw image and mask from noise; return the box of all.
 
         Raises
@@ -88,25 +87,27 @@ class Scene:
         """
         self.forget()
         settings, place = self.settings, self.settings.place
-        _check_class(trained, settings.image_class)
-        if trained.shape == "painter":
+        _check_class(generator, settings.image_class)
+        if generator.shape == "painter":
             if self.labels is None:
-                raise UserError("There is no mask to paint on.", f"Expected one, for {trained.name} is a painter.", "")
+                raise UserError(
+                    "There is no mask to paint on.", f"Expected one, for {generator.name} is a painter.", ""
+                )
             if self.real is not None and self.first is None:
                 self.first = self.labels.copy()
             begin = self.labels if self.first is None else self.first
-            self.canvas = open_walk(trained, begin, place, settings.exclude, self.real)
+            self.canvas = generator.open_canvas(begin, place, settings.exclude, self.real)
             if self.first is not None:  # what was changed since is painted into the real image
                 self.canvas.change(self.labels.copy())
             self.image = self.canvas.image
         else:
-            image, self.drawn_labels = sample_at(trained, place)
-            empty = np.zeros((0, trained.side, trained.side), trained.codec.dtype)
+            image, self.drawn_labels = generator.draw(place)
+            empty = np.zeros((0, generator.side, generator.side), generator.codec.dtype)
             self.image = empty if image is None else image
-        self._measure(trained.codec)
+        self._measure(generator.codec)
         return self.whole
 
-    def change(self, trained: TrainedGenerator, quality: Quality) -> Box | None:
+    def change(self, generator: LiveGenerator, quality: Quality) -> Box | None:
         """Paint what depends on the changed part of `labels`; return where the image changed.
 
         Raises
@@ -115,9 +116,9 @@ class Scene:
             If the mask has a label that the generator does not know, or it draws masks itself.
         """
         if self.labels is None:
-            raise UserError(f"{trained.name} draws image and mask.", "Expected a painter.", "Choose a painter.")
+            raise UserError(f"{generator.name} draws image and mask.", "Expected a painter.", "Choose a painter.")
         if self.canvas is None:  # it failed before, or was painted on a device that has no memory left
-            return self.paint(trained)
+            return self.paint(generator)
         box = self.canvas.change(self.labels.copy(), quality)  # it may keep the mask, to compare the next one with it
         self.image = self.canvas.image
         return None if box is None else widened(box, self.light.reach, self.image.shape[-2:])
@@ -130,7 +131,7 @@ class Scene:
         ends = [*codec.low, *codec.high, *((float(finite.min()), float(finite.max())) if finite.size else ())]
         self._span = None if self.image.dtype.itemsize == 1 else (min(ends), max(ends))
 
-    def relight(self, trained: TrainedGenerator, settings: dict[str, Any] | None, look: NDArray[Any] | None) -> None:
+    def relight(self, generator: LiveGenerator, settings: dict[str, Any] | None, look: NDArray[Any] | None) -> None:
         """Choose another light, and the image whose look is taken; `picture` shows it.
 
         Raises
@@ -140,7 +141,7 @@ class Scene:
         """
         self.light, self.look = LightSettings.parse(settings or {}), look
         if self.image is not None:
-            self._measure(trained.codec)
+            self._measure(generator.codec)
 
     @property
     def whole(self) -> Box:
@@ -173,8 +174,8 @@ class Scene:
         self.canvas = self.image = self.drawn_labels = None
 
 
-def _check_class(trained: TrainedGenerator, image_class: int) -> None:
-    classes = trained.codec.image_classes
+def _check_class(generator: LiveGenerator, image_class: int) -> None:
+    classes = generator.codec.image_classes
     if image_class >= max(len(classes), 1):
         raise UserError(
             f"There is no image class {image_class}.",

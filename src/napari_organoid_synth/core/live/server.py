@@ -52,11 +52,8 @@ def serve(source: BinaryIO, target: BinaryIO) -> int:
 
 
 def _work(pending: Pending, target: BinaryIO) -> None:
-    # only now, while the first request is on its way: torch takes most of the start
-    from napari_organoid_synth.core.device import use_threads
-    from napari_organoid_synth.core.live.renderer import Renderer
+    from napari_organoid_synth.core.live.renderer import Renderer  # only now, while the first request is on its way
 
-    use_threads()
     renderer, seconds, cold = Renderer(), REST_SECONDS, True
     while not pending.closed:
         request = pending.take(PATIENCE if cold else seconds)

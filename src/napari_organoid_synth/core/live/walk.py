@@ -13,20 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.canvas import MixedStream, Stream
 from napari_organoid_synth.core.generators.latent import LatentGenerator
+from napari_organoid_synth.core.live.live_generator import Drawn
 from napari_organoid_synth.core.live.opening import open_canvas
-from napari_organoid_synth.core.live.walk_settings import Walk, WalkSettings
+from napari_organoid_synth.core.live.walk_settings import Walk, WalkSettings, nearest_seed
 from napari_organoid_synth.core.training.dataset import decode_sample
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.live.canvas import Canvas
     from napari_organoid_synth.core.synthesis.trained_generator import ImageClass, TrainedGenerator
-
-Drawn = tuple[NDArray[Any] | None, NDArray[np.int32] | None]
-"""Image (C, Y, X) in its native dtype, and labels (Y, X); None for what is not drawn."""
 
 
 def walks_of(trained: TrainedGenerator) -> list[Walk]:
@@ -83,12 +81,6 @@ def stream_of(place: WalkSettings, device: torch.device) -> Stream:
     return stream
 
 
-def nearest_seed(place: WalkSettings) -> int:
-    """Return the seed to paint a place with where there is no way between seeds: the nearer one, or a variation's."""
-    seed = place.other_seed if place.share > 0.5 else place.seed
-    return seed_of(seed, "variation", place.variation) if place.variation else seed
-
-
 def class_of(place: WalkSettings, trained: TrainedGenerator) -> ImageClass:
     """Return the image class of a place, or the share of each class between two.
 
@@ -97,15 +89,10 @@ def class_of(place: WalkSettings, trained: TrainedGenerator) -> ImageClass:
     UserError
         If the generator has no such class.
     """
-    number = max(len(trained.codec.image_classes), 1)
-    for image_class in (place.class_from, place.class_to):
-        if image_class >= number:
-            raise UserError(
-                f"There is no image class {image_class}.", f"Expected 0 to {number - 1}.", "Choose one of these."
-            )
+    place.check_classes(trained.codec.image_classes)
     if place.class_from == place.class_to or place.class_share in (0, 1) or "classes" not in walks_of(trained):
         return place.class_to if place.class_share > 0.5 else place.class_from
-    shares = [0.0] * number
+    shares = [0.0] * len(trained.codec.image_classes)
     shares[place.class_from], shares[place.class_to] = 1 - place.class_share, place.class_share
     return shares
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import atan2, cos, hypot, pi, sin
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
+from napari_organoid_synth.core.seeds import seed_of
 
 Walk: TypeAlias = Literal["seed", "between", "pad", "near", "variety", "classes", "styles"]
 """Ways that a generator may offer: to another seed at once, or gradually; on a pad of two directions; to variations
@@ -51,6 +53,27 @@ class WalkSettings(Settings):
         """Whether seed, variety and one class say all, as in a batch."""
         gone = (self.share and self.other_seed != self.seed) or self.pad_x or self.pad_y or self.variation
         return not gone and self.class_share in (0, 1) and self.style_seed is None
+
+    def check_classes(self, image_classes: Sequence[str]) -> None:
+        """Refuse classes that a generator of these image classes does not have.
+
+        Raises
+        ------
+        UserError
+            If it has none of that number.
+        """
+        number = max(len(image_classes), 1)
+        for image_class in (self.class_from, self.class_to):
+            if image_class >= number:
+                raise UserError(
+                    f"There is no image class {image_class}.", f"Expected 0 to {number - 1}.", "Choose one of these."
+                )
+
+
+def nearest_seed(place: WalkSettings) -> int:
+    """Return the seed to paint a place with where there is no way between seeds: the nearer one, or a variation's."""
+    seed = place.other_seed if place.share > 0.5 else place.seed
+    return seed_of(seed, "variation", place.variation) if place.variation else seed
 
 
 def way(first: WalkSettings, last: WalkSettings, number: int) -> Iterator[WalkSettings]:

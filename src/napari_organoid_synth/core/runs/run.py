@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_organoid_synth.core.generators.base import Generator
 
+T = TypeVar("T")
 FORMAT = 1
 SCORE = "kernel_distance"  # the number by which checkpoints are ranked; low is good
 TODO = "Choose another checkpoint, or copy the run again from where it was trained."
@@ -247,32 +249,40 @@ class Run:
 
     def read(self, step: int | None = None) -> tuple[Checkpoint, dict[str, Tensor]]:
         """Read a checkpoint and its tensors, as `load` chooses it."""
-        from safetensors import SafetensorError
         from safetensors.torch import load
 
         from napari_organoid_synth.core.weight_files import check_weights
 
-        steps = self.steps()
-        if step is not None:
-            steps = [step]
+        def decode(data: bytes, name: str) -> dict[str, Tensor]:
+            tensors: dict[str, Tensor] = load(data)
+            check_weights(tensors, name, "Expected the weights of a trained network.", TODO, below="network/")
+            return tensors
+
+        return self._newest_whole(step, decode)
+
+    def read_arrays(self, step: int | None = None) -> tuple[Checkpoint, dict[str, NDArray[Any]]]:
+        """Read a checkpoint without torch, where it holds images; their pixels are not checked."""
+        from safetensors.numpy import load
+
+        return self._newest_whole(step, lambda data, _: {name: array.copy() for name, array in load(data).items()})
+
+    def _newest_whole(self, step: int | None, decode: Callable[[bytes, str], T]) -> tuple[Checkpoint, T]:
+        from safetensors import SafetensorError
+
+        steps = self.steps() if step is None else [step]
         damage: UserError | None = None
         for candidate in reversed(steps):
             try:
                 checkpoint, data = self._read(candidate)
-                tensors = load(data)
-                expected = "Expected the weights of a trained network."
-                check_weights(tensors, checkpoint.path.name, expected, TODO, below="network/")
-            except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # a header that claims nonsense
-                if isinstance(error, UserError):
-                    damage = damage or error
-                    continue
+                return checkpoint, decode(data, checkpoint.path.name)
+            except UserError as error:
+                damage = damage or error
+            except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):  # a header that claims nonsense
                 damage = damage or UserError(
                     f"{self.checkpoint_path(candidate).name} has no tensors.",
                     "Expected a safetensors file.",
                     TODO,
                 )
-                continue
-            return checkpoint, tensors
         raise damage or UserError(
             f"Run {self.name} has no checkpoint yet.", todo="Train until the first is saved, or stop the training."
         )

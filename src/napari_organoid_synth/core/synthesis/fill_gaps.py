@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import seed_of, use_threads
+from napari_organoid_synth.core.device import use_threads
 from napari_organoid_synth.core.distances import euclidean, radii
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Event, Finished, Progress, Started, Warned
@@ -29,6 +29,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import find_run
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.synthesis.provenance import ChoiceRecord
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import FillSettings, GenerateSettings

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
@@ -22,6 +21,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.simulators.population import place
 from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings

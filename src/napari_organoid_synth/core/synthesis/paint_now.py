@@ -48,8 +48,6 @@ def run_to_use(project: Project, name: str, control: Control) -> Generator[Event
 
 def _painter(project: Project, name: str, control: Control) -> Generator[Event, None, Run]:
     """Return the newest run of a painter that knows exactly the training pairs, else make one."""
-    from napari_organoid_synth.core.training.train import train
-
     pairs = load_pairs(project, split="train")
     here = {content_hash(pair.image, pair.labels) for pair in pairs}
     for path in reversed(project.runs()):
@@ -57,6 +55,8 @@ def _painter(project: Project, name: str, control: Control) -> Generator[Event, 
             run = Run(path)
             if run.recipe.gan.name == name and run.steps() and set(run.seen.values()) == here:
                 return run
+    from napari_organoid_synth.core.training.train import train  # with torch, which the painter does not need
+
     job = project.job("train")
     job.begin("train", ["generate"])
     recipe = first_recipe([pair.size for pair in pairs], name).override("train.previews=1")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.pairs.loading import load_pairs
@@ -26,6 +26,7 @@ from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.synthesis.mask_sources import (
     Mask,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Shape
-from napari_organoid_synth.core.device import pick_device, random_stream, seed_of
+from napari_organoid_synth.core.device import pick_device, random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.canvas import Stream, at_tile
 from napari_organoid_synth.core.generators.painted import Painted
@@ -28,6 +28,7 @@ from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.runs.sharing import tensors_of
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.synthesis.tones import BLUR, Tones, draw_sketch
 from napari_organoid_synth.core.training.dataset import decode_sample
 

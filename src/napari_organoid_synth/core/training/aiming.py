@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import Tile, TileGrid
+from napari_organoid_synth.core.seeds import seed_of
 
 MAX_PLACES = 2048
 """Pixels of a class and image that tiles may lie around; drawn where there are more."""

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Part
-from napari_organoid_synth.core.device import seed_of
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.pairs.pair import UNGRADED, SamplePair
 from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
+from napari_organoid_synth.core.seeds import seed_of
 
 MEMORY_SHARE = 0.25  # of the free memory, for encoded tiles
 

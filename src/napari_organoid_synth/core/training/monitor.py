@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from napari_organoid_synth.core.device import random_stream, seed_of
+from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.distances import distinct_scale, effective_number, euclidean, kernel_distance
+from napari_organoid_synth.core.seeds import seed_of
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_organoid_synth.core.device import describe_device, seed_of
+from napari_organoid_synth.core.device import describe_device
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.job import Event, Finished, Previewed, Progress, Saved, Started, Warned
@@ -18,6 +18,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe, TrainSettings
 from napari_organoid_synth.core.runs.run import Run, new_generator
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.simulators.arranged import Arranger
 from napari_organoid_synth.core.simulators.moved import Mover
 from napari_organoid_synth.core.simulators.real_outlines import why_not_arranged

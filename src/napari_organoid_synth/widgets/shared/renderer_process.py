@@ -82,7 +82,7 @@ class RendererProcess(QObject):
 
     @property
     def _is_running(self) -> bool:
-        return self._process.state() == QProcess.ProcessState.Running
+        return bool(self._process.state() == QProcess.ProcessState.Running)
 
     def stop(self, wait: bool = False) -> None:
         """End the process, which holds nothing that has to be saved; this object deletes itself.
