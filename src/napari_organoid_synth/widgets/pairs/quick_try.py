@@ -41,8 +41,8 @@ class QuickTry(QWidget):
         named(
             self.button,
             self.button.text(),
-            f"Paints {TrySettings().number} pairs, scores them, and trains a small U-Net with and without them: samples "
-            "to look at and a first number. All settings stay in the other steps.",
+            f"Paints {TrySettings().number} pairs, scores them, and trains a small U-Net with and without them: "
+            "samples to look at and a first number. All settings stay in the other steps.",
         )
         self.button.clicked.connect(self.run)
         self.progress = ProgressCard(self.runner, "Stop and keep", "%")
@@ -56,7 +56,7 @@ class QuickTry(QWidget):
         self.runner.stateChanged.connect(self._update)
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self.failed)
-        self.workspace.projectChanged.connect(lambda _: self.result.hide())
+        self.workspace.projectChanged.connect(self._forget)
         self._update()
 
     def offer(self, ready: bool) -> None:
@@ -69,6 +69,9 @@ class QuickTry(QWidget):
         if self.workspace.project is not None and not self.runner.running:
             self.result.hide()
             self.runner.start("try", self.workspace.project, TrySettings())
+
+    def _forget(self, _: object) -> None:
+        self.result.hide()
 
     def _update(self, *_: object) -> None:
         self.button.setVisible(self._ready and not self.runner.running)

@@ -139,10 +139,12 @@ class ApplyPanel(QWidget):
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
-        selected, judge, background = self.viewer.layers.selection.events.changed, self._judge, self.background
-        selected.connect(judge)
-        self.destroyed.connect(lambda: selected.disconnect(judge))
-        self.destroyed.connect(background.close)
+        self.viewer.layers.selection.events.changed.connect(self._judge)
+
+    def close_panel(self) -> None:
+        """Let go of the layers, and read nothing more."""
+        self.viewer.layers.selection.events.changed.disconnect(self._judge)
+        self.background.close()
 
     # --- what there is ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import napari
 from qtpy.QtWidgets import QPushButton
@@ -59,7 +59,7 @@ class SegmentWidget(ColumnDock):
         self._kept = 0
         self._unfinished: Unfinished | None = None
         self._read_at = 0
-        self.background = background = Background(self)
+        self.background = Background(self)
         self._build()
         for runner in self.runners.values():
             runner.started.connect(self._started)
@@ -72,10 +72,15 @@ class SegmentWidget(ColumnDock):
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
         self.workspace.runsChanged.connect(self._count)
-        self.destroyed.connect(lambda: background.close())
         self._open(self.workspace.project)
         if self.running:
             self._started()
+
+    def closeEvent(self, a0: Any) -> None:
+        """Read nothing more."""
+        self.background.close()
+        self.apply.close_panel()
+        super().closeEvent(a0)
 
     def _tried(self, _: str) -> None:
         self._open(self.workspace.project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 MAX_THREADS = 256
 """Workers at once; those that follow a job mostly sleep."""
+END_MS = 3000
 _running: set[Any] = set()
 
 
@@ -31,7 +33,17 @@ def thread_pool() -> QThreadPool:
         pool = QThreadPool(app)
         pool.setObjectName(__name__)
         pool.setMaxThreadCount(MAX_THREADS)
+        atexit.register(_end, pool)
     return pool
+
+
+def _end(pool: QThreadPool) -> None:
+    """Wait for the workers before the interpreter ends: a thread that still runs Python then crashes."""
+    for worker in list(_running):
+        worker.quit()
+    if isalive(pool):
+        pool.clear()
+        pool.waitForDone(END_MS)
 
 
 def start_worker(worker: Any) -> None:

@@ -129,8 +129,6 @@ class StepsWidget(Dock):
             page.button.set_prominent(following is None)
 
     def closeEvent(self, a0: Any) -> None:
-        """Close all pages: they stop what they read and paint."""
+        """Read nothing more."""
         self.states.close()
-        for page in self._pages.values():
-            page.close()
         super().closeEvent(a0)

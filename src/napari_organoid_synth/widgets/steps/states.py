@@ -13,7 +13,6 @@ from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.shared.background import Background
-from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.runs import list_runs
 from napari_organoid_synth.widgets.shared.workspace import Workspace
 from napari_organoid_synth.widgets.steps.bar import StepState
@@ -93,8 +92,12 @@ class StepStates(QObject):
         workspace.projectChanged.connect(self._forget)
         for signal in (workspace.pairsChanged, workspace.samplesChanged, workspace.runsChanged):
             signal.connect(self._later)
-        for verb, place in VERBS.items():
-            self._follow(workspace.runner(verb), place)
+        self._places = {workspace.runner(verb): place for verb, place in VERBS.items()}
+        for runner in self._places:
+            runner.started.connect(self._began)
+            runner.failed.connect(self._note_failure)
+            runner.stateChanged.connect(self._later)
+            runner.event.connect(self._repaint)
         self._read()
 
     def close(self) -> None:
@@ -103,19 +106,13 @@ class StepStates(QObject):
 
     # --- what is followed ---
 
-    def _follow(self, runner: JobRunner, place: int) -> None:
-        def begin() -> None:
-            self._failed.pop(place, None)
-            self.changed.emit()
+    def _began(self) -> None:
+        self._failed.pop(self._places[self.sender()], None)
+        self.changed.emit()
 
-        def fail(failed: Any) -> None:
-            self._failed[place] = failed.found
-            self.changed.emit()
-
-        runner.started.connect(begin)
-        runner.failed.connect(fail)
-        runner.stateChanged.connect(self._later)
-        runner.event.connect(self._repaint)
+    def _note_failure(self, failed: Any) -> None:
+        self._failed[self._places[self.sender()]] = failed.found
+        self.changed.emit()
 
     def _repaint(self, _: object = None) -> None:
         self.changed.emit()
@@ -166,8 +163,7 @@ class StepStates(QObject):
         return len(table.matched) if table is not None else 0
 
     def _running(self, place: int) -> StepState | None:
-        for verb, its in VERBS.items():
-            runner = self._workspace.runner(verb)
+        for runner, its in self._places.items():
             if its == place and runner.running:
                 progress = runner.last_progress
                 share = f"{progress.step / progress.total:.0%}" if progress is not None and progress.total else ""

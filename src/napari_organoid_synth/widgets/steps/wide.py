@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
@@ -54,9 +54,3 @@ class WideTabs(WideDock):
         page = self.page(title)
         self.tabs.setCurrentIndex(WIDE.index(title))
         return page
-
-    def closeEvent(self, a0: Any) -> None:
-        """Close both pages."""
-        for page in self._made.values():
-            page.close()
-        super().closeEvent(a0)
