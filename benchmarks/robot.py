@@ -2,7 +2,7 @@
 
 Used by ``window_journey.py``. As a program it is one of the two processes that are driven::
 
-    python robot.py --serve PROJECT FOLDER    # the napari window; answers where things are
+    python robot.py --serve PROJECT FOLDER    # the napari window ("": no project); answers where things are
     python robot.py --offer FILE ...          # a file manager in small: drag its label, drop the files
 """
 
@@ -20,7 +20,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from PIL import ImageGrab
+
 Control = dict[str, Any]
+OFFERED = "offered files"
+done = {"clicks": 0, "drags": 0, "typed": 0}
+"""What was done so far: as many times has a person to look and act."""
 
 
 def serve(project: str, folder: str) -> None:
@@ -28,10 +33,12 @@ def serve(project: str, folder: str) -> None:
     import napari
     from qtpy import QtCore, QtWidgets
 
+    from napari_organoid_synth.widgets.shared.dock import Dock
     from napari_organoid_synth.widgets.shared.window import open_project_window
 
-    viewer = napari.Viewer(title=f"{Path(project).name} – Organoid Synth")
-    open_project_window(viewer, project)
+    viewer = napari.Viewer(title=f"{Path(project).name} – Organoid Synth" if project else "napari")
+    if project:
+        open_project_window(viewer, project)
     viewer.window._qt_window.showMaximized()
     asked, answer = Path(folder) / "ask", Path(folder) / "answer.json"
 
@@ -47,13 +54,15 @@ def serve(project: str, folder: str) -> None:
             seen = widget.visibleRegion().boundingRect()
             if not widget.isVisible():
                 continue
-            dock, scroll = widget, None
+            dock, scroll, page = widget, None, ""
             while dock is not None and not isinstance(dock, QtWidgets.QDockWidget):
                 scroll = dock if isinstance(dock, QtWidgets.QScrollArea) and scroll is None else scroll
+                if not page and type(dock).__module__.startswith("napari_organoid_synth") and isinstance(dock, Dock):
+                    page = type(dock).__name__.removesuffix("Widget")
                 dock = dock.parentWidget()
-            text = widget.text() if hasattr(widget, "text") and not callable(getattr(widget, "lineEdit", None)) else ""
+            text = widget.text() if callable(getattr(widget, "text", None)) and not hasattr(widget, "lineEdit") else ""
             one = {
-                "dock": dock.windowTitle().partition(" (")[0] if dock else "",
+                "dock": page or (dock.windowTitle().partition(" (")[0] if dock else ""),
                 "kind": type(widget).__name__,
                 "text": str(text),
                 "name": widget.accessibleName() or str(text) or widget.windowTitle() or widget.objectName(),
@@ -79,6 +88,10 @@ def serve(project: str, folder: str) -> None:
                     rect = widget.visualRect(index).intersected(port.rect())
                     item = {"kind": "item", "name": words, "text": words, "view": one["name"], "rect": box(port, rect)}
                     found.append({**one, **item, "hidden": rect.height() < 8})
+            if isinstance(widget, QtWidgets.QMenu | QtWidgets.QMenuBar):
+                for action in widget.actions():
+                    entry = {"kind": "action", "name": action.text().replace("&", "")}
+                    found.append({**one, **entry, "rect": box(widget, widget.actionGeometry(action)), "hidden": False})
             if isinstance(widget, QtWidgets.QTabBar):
                 for number in range(widget.count()):
                     tab = {"kind": "tab", "name": widget.tabText(number), "rect": box(widget, widget.tabRect(number))}
@@ -106,6 +119,7 @@ def offer(paths: list[str]) -> None:
 
     app = QtWidgets.QApplication([])
     label = Source("\n".join(Path(path).name for path in paths))
+    label.setWindowTitle(OFFERED)
     label.setWindowFlag(QtCore.Qt.WindowType.WindowStaysOnTopHint)
     label.setGeometry(60, 400, 220, 90)
     label.show()
@@ -138,13 +152,19 @@ def middle(control: Control) -> tuple[int, int]:
 def offered(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
     """A small window from which files can be dragged, and where to grab them."""
     process = subprocess.Popen([sys.executable, __file__, "--offer", *map(str, paths)])
-    time.sleep(2)
+    wait(
+        lambda: subprocess.run(["xdotool", "search", "--name", OFFERED], capture_output=True).returncode == 0,
+        60,
+        OFFERED,
+    )
+    time.sleep(1)
     yield 170, 450
     process.kill()
 
 
 def drag(start: tuple[int, int], end: tuple[int, int], during: Callable[[], None] | None = None) -> None:
     """Press, move in small steps as a hand does, let go."""
+    done["drags"] += 1
     x("mousemove", *start, "mousedown", 1)
     for part in (0.01, 0.03, 0.06, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.96, 1, 1, 1):
         x("mousemove", *(round(a + part * (b - a)) for a, b in zip(start, end, strict=True)))
@@ -161,12 +181,15 @@ def drag(start: tuple[int, int], end: tuple[int, int], during: Callable[[], None
 class Window:
     """The window process, seen and touched from outside."""
 
-    def __init__(self, project: Path, out: Path) -> None:
-        self.project, self.out = project, out
+    def __init__(self, project: Path | None, out: Path) -> None:
+        self.out = out
+        if project is not None:
+            self.project = project
         self.folder = Path(tempfile.mkdtemp())
-        command = [sys.executable, __file__, "--serve", str(project), str(self.folder)]
+        command = [sys.executable, __file__, "--serve", str(project or ""), str(self.folder)]
         self.process = subprocess.Popen(command)
-        wait(lambda: self.find("Pairs", kind="tab"), 90, "the window opens")
+        opened = {"name": "Pairs", "kind": "StepButton"} if project else {"name": "Plugins", "kind": "action"}
+        wait(lambda: self.find(**opened), 90, "the window opens")
         time.sleep(2)
 
     def controls(self) -> list[Control]:
@@ -214,6 +237,7 @@ class Window:
         assert control["enabled"], f"'{name}' is disabled"
         assert not control["hidden"], f"'{name}' cannot be scrolled into view"
         x("mousemove", *middle(control), "click", 1)
+        done["clicks"] += 1
         time.sleep(0.4)
         return control
 
@@ -221,6 +245,7 @@ class Window:
         """Replace what an editor holds."""
         self.click(name, dock)
         x("key", "ctrl+a", "type", text)
+        done["typed"] += 1
         x("key", "Tab")
         time.sleep(0.3)
 
@@ -229,9 +254,14 @@ class Window:
         self.click(name, dock)
         self.click(item, kind="item")
 
-    def raise_dock(self, title: str) -> None:
-        """Bring a dock to the front by its tab."""
-        self.click(title, kind="tab")
+    def go(self, step: str) -> None:
+        """Show the page of a step."""
+        self.click(step, "Steps", kind="StepButton")
+
+    def menu(self, *entries: str) -> None:
+        """Click through a menu."""
+        for entry in entries:
+            self.click(entry, kind="action")
 
     def texts(self, dock: str) -> str:
         """Everything that a dock says, marks that only allow line breaks left out."""
@@ -245,8 +275,8 @@ class Window:
     def shot(self, name: str) -> None:
         """Save the whole screen; tell which texts are cut."""
         time.sleep(0.5)
-        subprocess.run(["import", "-window", "root", str(self.out / f"{name}.png")], check=True)
-        ours = {"Pairs", "Train", "Generate", "Curate", "Scores", "Segment", "Export"}
+        ImageGrab.grab(xdisplay=os.environ["DISPLAY"]).save(self.out / f"{name}.png")
+        ours = {"Steps", "Pairs", "Train", "Generate", "Curate", "Scores", "Segment", "Export"}
         cut = sorted({f"{c['dock']}: {c['name']}" for c in self.controls() if c["cut"] and c["dock"] in ours})
         print(f"{name}.png", f"CUT {cut}" if cut else "", flush=True)
 

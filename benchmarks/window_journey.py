@@ -1,9 +1,10 @@
-"""The whole way through the real window by mouse and keyboard: pairs, train, generate, curate, export, segment.
+"""The whole way through the real window by mouse and keyboard: pairs, train, generate, curate, export, measure.
 
     python benchmarks/window_journey.py --out shots [--images DIR --masks DIR [DIR ...]] [--size 1600x1000]
-    python benchmarks/window_journey.py --out shots --project DIR --tour    # only a picture of every dock
+    python benchmarks/window_journey.py --out shots --first-number    # from an empty napari, clicks counted
+    python benchmarks/window_journey.py --out shots --project DIR --tour    # only a picture of every page
 
-Needs Linux with Xvfb, openbox, xdotool, xprop and ImageMagick. Everything a person would do is done by xdotool from
+Needs Linux with Xvfb, openbox and xdotool. Everything a person would do is done by xdotool from
 outside; the window only answers where its visible controls are (``robot.py``). After every step the screen is
 saved as a picture and the project folder is looked at, so a click that did nothing ends the script. Several mask
 folders become classes; without ``--images`` simulated electron microscopy is used.
@@ -23,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from robot import Window, drag, middle, offered, screen, wait, x
+from robot import Window, done, drag, middle, offered, screen, wait, x
 
 LONG = 5400.0  # seconds after which a training or a comparison counts as stuck
 
@@ -46,11 +47,11 @@ def verdicts(project: Path) -> tuple[int, ...]:
 
 def pairs(w: Window, drops: list[list[Path]], tests: int) -> None:
     """Drag files in, mark the first rows as test, check."""
-    w.raise_dock("Pairs")
+    w.go("Pairs")
     w.shot("01-pairs-empty")
     for number, paths in enumerate(drops):
         with offered(paths) as files:
-            target = wait(lambda: w.find("Drop images and masks here", "Pairs"), 20, "the drop area")
+            target = wait(lambda: w.find("Drop ", "Pairs"), 20, "the drop area")
             drag(files, middle(target), lambda number=number: w.shot(f"02-pairs-drag-{number}"))
         wait(lambda: not w.find("Cancel", "Pairs"), 120, "the pairs are read")
         w.shot(f"03-pairs-dropped-{number}")
@@ -67,9 +68,41 @@ def pairs(w: Window, drops: list[list[Path]], tests: int) -> None:
     assert (len(split), split.count("test")) == (len(rows), tests), split
 
 
+def acts() -> str:
+    """What a person has done so far."""
+    return f"{sum(done.values())} acts: " + ", ".join(f"{number} {what}" for what, number in done.items())
+
+
+def first_number(out: Path, drops: list[list[Path]]) -> None:
+    """From an empty napari to samples in the gallery and a first number, by the quick try."""
+    began = time.monotonic()
+    w = Window(None, out)
+    opened = time.monotonic() - began
+    w.menu("Plugins", "Organoid Synth", "All steps")
+    w.shot("first-0-opened")
+    for number, paths in enumerate(drops):
+        with offered(paths) as files:
+            target = wait(lambda: w.find("Drop ", "Pairs"), 20, "the drop area")
+            drag(files, middle(target))
+        wait(lambda: not w.find("Cancel", "Pairs"), 120, "the pairs are read")
+        w.shot(f"first-{number + 1}-dropped")
+    print(w.says("Pairs", r"Ready: .*", 120))
+    w.click("Quick try", "Pairs")
+    pressed = time.monotonic()
+    print(f"until the wait begins: {acts()}; {pressed - began - opened:.0f} s of a slow hand", flush=True)
+    wait(lambda: w.find("Look at ", "Steps") or "made" in w.texts("Steps"), LONG, "the samples are made")
+    print(f"samples: {acts()}, {time.monotonic() - pressed:.0f} s after the last", flush=True)
+    w.shot("first-5-samples")
+    sentence = w.says("Pairs", r"With synthetic pairs .*", LONG)
+    print(f"first number: {acts()}, {time.monotonic() - pressed:.0f} s after the last\n{sentence}", flush=True)
+    time.sleep(2)
+    w.shot("first-6-number")
+    w.close()
+
+
 def train(w: Window, steps: int, tile: int) -> Path:
     """Choose, type, start, pause, resume, let it finish."""
-    w.raise_dock("Train")
+    w.go("Train")
     w.choose("Generator", "pix2pix", "Train")
     w.choose("Tile, px", str(tile), "Train")
     w.type("Steps", str(steps), "Train")
@@ -95,7 +128,7 @@ def train(w: Window, steps: int, tile: int) -> Path:
 
 def generate(w: Window, number: int) -> None:
     """Make pairs, wait for their scores."""
-    w.raise_dock("Generate")
+    w.go("Generate")
     w.type("Number", str(number), "Generate")
     w.shot("09-generate-ready")
     w.click(f"Make {number} pairs", "Generate")
@@ -106,6 +139,8 @@ def generate(w: Window, number: int) -> None:
 
 def curate(w: Window) -> None:
     """Keys, drags between columns and onto the canvas, undo and redo."""
+    w.go("Curate")
+    time.sleep(3)
 
     def tile(column: str, number: int) -> tuple[int, int]:
         items = [c for c in w.controls() if c["kind"] == "item" and c["view"] == f"{column} samples"]
@@ -140,7 +175,7 @@ def curate(w: Window) -> None:
 
 def export(w: Window) -> None:
     """Write the accepted pairs and read what the dock says."""
-    w.raise_dock("Export")
+    w.go("Export")
     w.click("Cellpose", "Export")
     w.shot("15-export-ready")
     w.click(f"Export {verdicts(w.project)[1]} pairs", "Export")
@@ -151,7 +186,7 @@ def export(w: Window) -> None:
 
 def segment(w: Window, steps: int, batch: int, channels: int) -> None:
     """Compare, then look at the errors."""
-    w.raise_dock("Segment")
+    w.go("Measure")
     w.type("Steps", str(steps), "Segment")
     w.click("More settings", "Segment")
     w.type("Batch", str(batch), "Segment")
@@ -169,28 +204,28 @@ def segment(w: Window, steps: int, batch: int, channels: int) -> None:
 
 def leave_and_return(w: Window) -> Window:
     """Close the window on a running training, let that go on, find it again; then stop it."""
-    w.raise_dock("Train")
+    w.go("Train")
     w.type("Steps", "5000", "Train")
     w.click("▶ Start training", "Train")
     w.says("Train", r"step [\d,]+ of", 180)
-    w.close("Let it go on")
+    w.close("Keep running")
     again = Window(w.project, w.out)
-    again.raise_dock("Train")
+    again.go("Train")
     again.says("Train", r"step [\d,]+ of", 120)
     time.sleep(2)
     again.shot("22-train-found-again")
     again.click("Stop and keep", "Train")
-    wait(lambda: again.find("Go on with this run", "Train"), 120, "the run can go on")
+    wait(lambda: again.find("Resume this run", "Train"), 120, "the run can go on")
     again.shot("23-train-stopped")
     return again
 
 
 def tour(w: Window) -> None:
-    """A picture of every dock."""
-    for dock in ("Pairs", "Train", "Generate", "Segment", "Export"):
-        w.raise_dock(dock)
-        time.sleep(3 if dock == "Train" else 0.5)
-        w.shot(f"tour-{dock.lower()}")
+    """A picture of every page."""
+    for step in ("Pairs", "Train", "Generate", "Curate", "Measure", "Export"):
+        w.go(step)
+        time.sleep(3 if step == "Train" else 0.5)
+        w.shot(f"tour-{step.lower()}")
 
 
 def main() -> None:
@@ -210,12 +245,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4, help="Of the U-Net.")
     parser.add_argument("--channels", type=int, default=16, help="Of the U-Net's first level.")
     parser.add_argument("--tour", action="store_true")
+    parser.add_argument("--first-number", action="store_true", help="Only the quick try, from an empty napari.")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp())
     project = (options.project or scratch / "journey").absolute()
     options.out.mkdir(parents=True, exist_ok=True)
     # a person's own napari settings are left alone
     os.environ |= {"NAPARI_CONFIG": str(scratch / "napari.yaml"), "XDG_CONFIG_HOME": str(scratch)}
+    if options.first_number:  # its project is made in the folder of documents
+        os.environ["HOME"] = str(scratch)
     (scratch / "napari.yaml").write_text(f"appearance:\n  theme: {options.theme}\n")
     if options.images is None and not options.tour:
         simulate = [sys.executable, "-m", "napari_organoid_synth", "simulate", "em", str(scratch / "em")]
@@ -223,6 +261,10 @@ def main() -> None:
         drops = [[scratch / "em"]]
     else:
         drops = [[options.images], list(options.masks)]
+    if options.first_number:
+        with screen(options.size):
+            first_number(options.out, drops)
+        return
     with screen(options.size):
         w = Window(project, options.out)
         if not options.tour:
