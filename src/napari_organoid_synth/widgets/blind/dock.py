@@ -52,8 +52,7 @@ class BlindWidget(ColumnDock):
             "Look at samples": lambda: open_dock(self.viewer, "Curate"),
         }
         super().__init__(viewer, "blind", PURPOSE, ways_out)
-        self.background = background = Background(self)
-        self.destroyed.connect(lambda: background.close())
+        self.background = Background(self)
         self.page: BlindPage | None = None
         self.shown = Shown([])
         self._choosing = False

@@ -43,8 +43,7 @@ class SourceList(QWidget):
         self._before: PairTable | None = None
         self.sources: list[PairSource] = []
         self.rows: list[SourceRow] = []
-        self._background = background = Background(self)
-        self.destroyed.connect(lambda: background.close())
+        self._background = Background(self)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(1)

@@ -139,10 +139,9 @@ class ApplyPanel(QWidget):
         self.runner.finished.connect(self._finished)
         self.runner.failed.connect(self._failed)
         self.runner.stateChanged.connect(self._judge)
-        selected, judge, background = self.viewer.layers.selection.events.changed, self._judge, self.background
+        selected, judge = self.viewer.layers.selection.events.changed, self._judge
         selected.connect(judge)
         self.destroyed.connect(lambda: selected.disconnect(judge))
-        self.destroyed.connect(background.close)
 
     # --- what there is ---
 

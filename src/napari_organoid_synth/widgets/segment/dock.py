@@ -59,7 +59,7 @@ class SegmentWidget(ColumnDock):
         self._kept = 0
         self._unfinished: Unfinished | None = None
         self._read_at = 0
-        self.background = background = Background(self)
+        self.background = Background(self)
         self._build()
         for runner in self.runners.values():
             runner.started.connect(self._started)
@@ -72,7 +72,6 @@ class SegmentWidget(ColumnDock):
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
         self.workspace.runsChanged.connect(self._count)
-        self.destroyed.connect(lambda: background.close())
         self._open(self.workspace.project)
         if self.running:
             self._started()

@@ -47,7 +47,6 @@ class ProjectContrast(QObject):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
         self._workspace, self._background = workspace, Background(self)
-        self.destroyed.connect(self._background.close)
         self.automatic: Contrast = ()
         self.chosen: Contrast = ()
         self.is_colour = False
