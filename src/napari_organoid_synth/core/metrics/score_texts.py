@@ -61,15 +61,21 @@ SAMPLE_TEXTS: dict[str, ScoreText] = {
         "Likeness to a real image", "Structural similarity to the most similar real tile; 1 is the same image.", "range"
     ),
     "real_distance": ScoreText(
-        "Distance to a real tile", "Over the distance that real tiles of different images have; a copy lies below 1.", "high"
+        "Distance to a real tile",
+        "Over the distance that real tiles of different images have; a copy lies below 1.",
+        "high",
     ),
-    "manifold": ScoreText("Outside the real tiles", "Distance from the cloud of real tiles; above 1 outside it.", "low"),
+    "manifold": ScoreText(
+        "Outside the real tiles", "Distance from the cloud of real tiles; above 1 outside it.", "low"
+    ),
     "hf_energy": ScoreText(
         "Fine structure", "Strength of the finest structure. Noise raises it, blur lowers it.", "range"
     ),
     "blur": ScoreText("Blur", "0 is sharp, 1 is blurred.", "range"),
     "grid": ScoreText("Grid", "Pattern that upsampling leaves every 2, 4 or 8 px; about 0 without.", "low"),
-    "slope": ScoreText("Slope of the spectrum", "How fast detail fades towards fine structure; low is smooth.", "range"),
+    "slope": ScoreText(
+        "Slope of the spectrum", "How fast detail fades towards fine structure; low is smooth.", "range"
+    ),
     "brightness": ScoreText("Brightness", "Median grey level, 0 black and 1 white.", "range"),
     "contrast": ScoreText("Contrast", "Grey levels from the 5th to the 95th percentile.", "range"),
     "objects": ScoreText("Objects", "Number of objects in the mask.", "range"),
@@ -131,6 +137,6 @@ SET_TEXTS: dict[str, ScoreText] = {
 """Scores of sets of pairs."""
 
 
-def sample_text(name: str) -> ScoreText | None:
-    """Return the words for a score of single pairs; None for one that an added metric gives."""
-    return SAMPLE_TEXTS.get(name)
+def sample_text(name: str) -> ScoreText:
+    """Return the words for a score of single pairs; for one of an added metric its name alone."""
+    return SAMPLE_TEXTS.get(name) or ScoreText(name, "A score that was added to this program.", "range")
