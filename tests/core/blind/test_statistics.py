@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from napari_organoid_synth.core.blind.sentences import sentences, small
+from napari_organoid_synth.core.blind.sentences import sentences, small, verdict_sentence
 from napari_organoid_synth.core.blind.statistics import (
     NOISE,
     SIGNAL,
@@ -136,6 +136,22 @@ def test_the_headline_says_what_to_take_home() -> None:
     assert headline(2, 2, 0, 2).endswith("4 answers are too few to tell from guessing.")
     assert headline(1, 1, 0, 0).endswith("1 answer is too few to tell from guessing.")
     assert sentences(summarise([], "one by one")) == ["Nothing has been answered yet."]
+
+
+def test_the_verdict_is_one_sentence_without_statistics() -> None:
+    def verdict(hits: int, signals: int, alarms: int, noises: int) -> str:
+        return verdict_sentence(summarise(answers(hits, signals, alarms, noises), "one by one"), "Anna")
+
+    assert verdict(2, 2, 0, 2) == "Too few answers to say whether they can be told apart: 4."
+    assert verdict(18, 20, 3, 20) == (
+        "Anna could tell synthetic from real images: right in 88 % of 40 answers, guessing is 50 %."
+    )
+    assert verdict(2, 20, 18, 20) == "Anna saw a difference, but took real and synthetic images for each other."
+    assert verdict(11, 20, 9, 20) == (
+        "Anna could not tell synthetic from real images: right in 55 % of 40 answers, guessing is 50 %. "
+        "Differences below 22 percentage points would not have been noticed."
+    )
+    assert verdict_sentence(summarise([], "one by one")) == "Nothing has been answered yet."
 
 
 @pytest.mark.parametrize("way", get_args(Way))

@@ -55,7 +55,7 @@ def test_scores_words_and_flags(project: Project) -> None:
     assert isinstance(events[0], Started)
     assert events[0].info["total"] == 7
     assert isinstance(events[-2], Progress)
-    assert (events[-2].step, events[-2].total) == (7, 7)
+    assert (events[-2].step, events[-2].total) == (1000, 1000)
     result = events[-1].result
     assert (result["scored"], result["copies"], result["broken_masks"]) == (7, 1, 1)
     with SampleStore(project.samples_path) as store:

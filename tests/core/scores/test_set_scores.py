@@ -250,6 +250,18 @@ def test_pairs_on_masks_of_real_images_are_not_copies_by_their_layout(project: P
         assert store.row("painted").flagged == ""
 
 
+def test_progress_is_one_scale_that_ends_with_the_last_set(project: Project) -> None:
+    _, events = scored(project)
+    progress = [event for event in events if isinstance(event, Progress)]
+    steps = [event.step for event in progress]
+    assert steps == sorted(steps)
+    assert {event.total for event in progress} == {1000}
+    assert [event for event in progress if event.step == 1000] == progress[-1:]  # and not minutes before
+    comparing = [event.step for event in progress if event.note == "compare sets"]
+    assert len(comparing) >= 2  # of both sets
+    assert comparing[-1] > comparing[0]
+
+
 def test_stopping_keeps_whole_results(project: Project) -> None:
     control = Control()
     events = score(project, ScoreSettings(extractor="random", metrics=("objects",), device="cpu"), control)

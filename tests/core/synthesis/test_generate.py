@@ -12,7 +12,7 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Added, Control, Finished, Progress, Started, Warned
 from napari_organoid_synth.core.pairs.loading import add_pair
-from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
+from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
@@ -24,6 +24,7 @@ from napari_organoid_synth.core.simulators.population import PopulationSettings,
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.synthesis.generate import generate
 from napari_organoid_synth.core.synthesis.mask_sources import Mask, fitted_masks, masks_of
+from napari_organoid_synth.core.synthesis.more_like import more_like
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenerator
@@ -108,6 +109,33 @@ def test_the_same_seed_goes_on_with_other_noise(cells: Project, tmp_path: Path) 
     again, finished, warnings = made(settings.replace(first=0))  # the same ones
     assert (again, finished.result["added"], finished.result["known"]) == ([], 0, 2)
     assert "2 pairs were not added: the project has the same pixels and mask already." in warnings
+
+
+def test_more_like_a_sample_are_nearer_to_it_than_others(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sampler, "_usable", lambda self, labels: True)  # two steps teach no masks
+    shutil.copytree(project.path, tmp_path / "copy")
+    copy = Project(tmp_path / "copy")
+    first = list(generate(copy, SETTINGS.replace(run="b-train", seed=11, number=1), Control()))[-1].result["samples"]
+    settings = more_like(copy, first[0], 4, 0.2)
+    assert (settings.run, settings.checkpoint, settings.number, settings.near) == ("b-train", "30", 4, first[0])
+    near = list(generate(copy, settings, Control()))[-1].result["samples"]
+    assert [id.rpartition("-")[2] for id in near] == ["00001", "00002", "00003", "00004"]
+    plain = sampler(copy, SETTINGS.replace(seed=11), "b-train").draw(range(1, 5))
+    with SampleStore(copy.samples_path) as store:
+        centre, others = store.pair(first[0]).image, [store.pair(id) for id in near]
+        store.add(store.pair(first[0]).replace(name="drawn_by_hand", source=Source("synthetic")), "nowhere")
+
+    def distance(image: np.ndarray) -> float:
+        return float(np.abs(image.astype(float) - centre).mean())
+
+    assert max(distance(pair.image) for pair in others) < min(distance(pair.image) for pair in plain)
+    assert len({content_hash(pair.image) for pair in others}) == 4
+    with pytest.raises(UserError, match="was not drawn by a generator of this project"):
+        more_like(copy, "drawn_by_hand", 4)
+    with pytest.raises(UserError, match="was not drawn by run a-train"):
+        list(generate(copy, SETTINGS.replace(run="a-train", near=first[0]), Control()))
 
 
 @pytest.mark.parametrize("run", ["a-train", "b-train"])

@@ -355,7 +355,9 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
     qtbot.keyClick(page, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: dock.unfinished.count() == 1, timeout=SLOW)
     assert dock.page is None
-    assert dock.panel.headline.text().startswith("Anne recognised 5 of 5")
+    assert dock.panel.headline.text() == "Too few answers to say whether they can be told apart: 5."
+    assert dock.panel.words.text().startswith("Anne recognised 5 of 5")
+    assert not dock.panel.numbers.isExpanded()
     button = dock.unfinished.itemAt(0).widget()
     assert button.text().endswith(", Anne, 5 of 12")
 
@@ -365,7 +367,8 @@ def test_a_whole_test_in_the_window(qtbot: Any, dock: BlindWidget, filled: Proje
         answer(qtbot, dock, page, 7, right=False)
     qtbot.waitUntil(lambda: dock.shown.results and dock.shown.results[0].wrong.total == 12, timeout=SLOW)
     assert dock.unfinished.count() == 0
-    assert dock.panel.headline.text().startswith("Anne recognised 5 of 12 (42 %, 19 to 68 %): no better than guessing")
+    assert dock.panel.headline.text().startswith("Anne could not tell synthetic from real images: right in 42 % of 12")
+    assert dock.panel.words.text().startswith("Anne recognised 5 of 12 (42 %, 19 to 68 %): no better than guessing")
     assert dock.panel.rates.rates["all"].count == 7
     assert [len(dock.panel.times.times[word]) for word in ("right", "wrong")] == [5, 7]
     (session,) = sessions(dock)

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.curate import dock as curate_widget
 from napari_organoid_synth.widgets.curate.dock import CurateWidget
 from napari_organoid_synth.widgets.curate.gallery import GalleryView
@@ -451,6 +452,37 @@ def test_keys_stay_on_the_page_that_has_the_focus(qtbot: Any, dock: CurateWidget
         for key in KEYS:
             press_through_window(window, QKeySequence.fromString(key)[0])
             assert state() == before, (key, target)
+
+
+def test_more_like_a_pair_is_asked_of_its_generator(
+    qtbot: Any, dock: CurateWidget, filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(dock.workspace.runner("generate"), "start", lambda *values: started.append(values))
+    new = dock.columns.views["new"]
+    new.select(["sample_1"])
+    qtbot.keyClick(new, "l")
+    qtbot.waitUntil(lambda: dock.more.isVisible())
+    assert dock.more.whose.text() == "More like sample_1:"
+    dock.more.number.setValue(4)
+    qtbot.keyClick(dock.more.number.lineEdit(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not dock.error.isHidden())  # no run made it
+    assert "'sample_1' was not drawn by a generator of this project." in dock.error.found.text()
+    drawn = pair(9, name="drawn")
+    settings = GenerateSettings(run="some-train", seed=3).model_dump(mode="json")
+    record = {"run": "some-train", "checkpoint": 40, "seed": 3, "index": 0, "latent_seed": "1", "settings": settings}
+    (filled.path / "runs" / "some-train").mkdir(parents=True)
+    (filled.path / "runs" / "some-train" / "recipe.yaml").write_text("{}")
+    with SampleStore(filled.samples_path) as store:
+        store.add(drawn.replace(source=Source("synthetic", provenance=record)), "some-train")
+    dock.make_more("drawn", 4, 0.2)
+    qtbot.waitUntil(lambda: len(started) == 1)
+    verb, project, asked = started[0]
+    assert (verb, project) == ("generate", filled)
+    assert (asked.run, asked.checkpoint, asked.number, asked.near, asked.distance, asked.seed) == (
+        *("some-train", "40", 4, "drawn", 0.2, 3),
+    )
+    assert dock.message.text() == "Making 4 pairs like drawn…"
 
 
 def press_through_window(window: Any, combination: Any) -> None:

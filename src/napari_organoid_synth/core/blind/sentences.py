@@ -10,6 +10,24 @@ from napari_organoid_synth.core.blind.statistics import FAST, SIGNAL, SIGNIFICAN
 from napari_organoid_synth.core.quantities import plural
 
 
+def verdict_sentence(result: Result, who: str = "You") -> str:
+    """Say in one sentence whether real and synthetic images can be told apart; no statistics."""
+    n, right = result.wrong.total, 1 - result.wrong.share
+    if not n:
+        return "Nothing has been answered yet."
+    if result.detectable is None:
+        return f"Too few answers to say whether they can be told apart: {n}."
+    if result.p >= SIGNIFICANT:
+        gap = percent(result.detectable - 0.5)
+        return (
+            f"{who} could not tell synthetic from real images: right in {percent(right)} % of {n} answers, guessing is "
+            f"50 %. Differences below {gap} percentage points would not have been noticed."
+        )
+    if result.wrong.share > 0.5:
+        return f"{who} saw a difference, but took real and synthetic images for each other."
+    return f"{who} could tell synthetic from real images: right in {percent(right)} % of {n} answers, guessing is 50 %."
+
+
 def sentences(result: Result, who: str = "You") -> list[str]:
     """Describe a result in plain sentences, the most important first."""
     n, wrong = result.wrong.total, result.wrong

@@ -20,7 +20,7 @@ from napari_organoid_synth.core.metrics.groups import group_of, related
 from napari_organoid_synth.core.metrics.memorisation import Space, signature, turned_signatures
 from napari_organoid_synth.core.metrics.noise import KINDS, noise_facts
 from napari_organoid_synth.core.metrics.real_tiles import every_real_tile, real_tiles
-from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED, compare_all
+from napari_organoid_synth.core.metrics.set_measures import MAX_PAIRED, compare_steps, scaled_steps
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_facts import SIDE, TileFacts, look
 from napari_organoid_synth.core.metrics.tile_space import real_features
@@ -106,6 +106,8 @@ class RealFeatures:
         self.whole: dict[str, NDArray[np.float32]] = {}
         self.mask_features: NDArray[np.floating[Any]] = np.empty((0, 1, 0))
         self.spaces: dict[str, Space] = {}
+        self.among: NDArray[np.float64] | None = None
+        self.among_noise: NDArray[np.float64] = np.empty((0, 0, 0))
 
     @classmethod
     def of_project(cls, project: Project, settings: ScoreSettings, side: int) -> RealFeatures:
@@ -128,39 +130,33 @@ class RealFeatures:
         return [fact.source for fact in self.facts]
 
     @cached_property
-    def among(self) -> NDArray[np.float64]:
-        """The pixel scores of 64 real tiles at most with each other, from `compare_all`."""
-        images = [fact.image for fact in some(self.facts, MAX_PAIRED)]
-        return compare_all(images, images)
-
-    @cached_property
     def noise(self) -> list[TileFacts]:
         """Pure noise of three kinds, from `noise_facts`."""
         return noise_facts(some(self.tiles, NOISE_TILES), self.limits, self.side, self.settings.seed)
 
-    @cached_property
-    def among_noise(self) -> NDArray[np.float64]:
-        """The pixel scores of these real tiles with some noise of each kind, from `compare_all`."""
+    def compare(self) -> Iterator[float]:
+        """Compute the pixel scores of 64 real tiles at most: ``among`` each other and ``among_noise`` of each kind.
+
+        See `compare_all`. Yields the share that is done; once, however often it is called.
+        """
+        if self.among is not None:
+            return
         images = [fact.image for fact in some(self.facts, MAX_PAIRED)]
         kinds = np.split(np.arange(len(self.noise)), KINDS)
-        return compare_all(
-            images, [self.noise[place].image for kind in kinds for place in some(kind.tolist(), NOISE_PAIRED)]
-        )
+        noise = [self.noise[place].image for kind in kinds for place in some(kind.tolist(), NOISE_PAIRED)]
+        self.among_noise = yield from scaled_steps(compare_steps(images, noise), 0, 0.5)
+        self.among = yield from scaled_steps(compare_steps(images, images), 0.5, 1)
 
     def learn(self) -> Iterator[float]:
         """Make the extractor and the features of the real tiles, or read them; yields the share that is done."""
         images = np.clip(np.stack([fact.image for fact in self.facts]), 0, 1)
-        self.extractor, self.features = yield from real_features(
-            images, self.folder, self.settings, self.settings.again
-        )
-        if any(len(fact.areas) for fact in self.facts):
-            self.mask_extractor, self.mask_features = yield from real_features(
-                np.stack([self._mask(fact) for fact in self.facts]),
-                self.folder,
-                self.settings,
-                self.settings.again,
-                "masks-",
-            )
+        has_masks = any(len(fact.areas) for fact in self.facts)
+        steps = real_features(images, self.folder, self.settings, self.settings.again)
+        self.extractor, self.features = yield from scaled_steps(steps, 0, 0.5 if has_masks else 1)
+        if has_masks:
+            masks = np.stack([self._mask(fact) for fact in self.facts])
+            steps = real_features(masks, self.folder, self.settings, self.settings.again, "masks-")
+            self.mask_extractor, self.mask_features = yield from scaled_steps(steps, 0.5, 1)
         if self._every is not None:
             yield from self._learn_all(self._every())
 

@@ -137,6 +137,6 @@ SET_TEXTS: dict[str, ScoreText] = {
 """Scores of sets of pairs."""
 
 
-def sample_text(name: str) -> ScoreText | None:
-    """Return the words for a score of single pairs; None for one that an added metric gives."""
-    return SAMPLE_TEXTS.get(name)
+def sample_text(name: str) -> ScoreText:
+    """Return the words for a score of single pairs; for one of an added metric its name alone."""
+    return SAMPLE_TEXTS.get(name) or ScoreText(name, "A score that was added to this program.", "range")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from napari_organoid_synth.core.metrics.full_reference import NAMES, Others
 from napari_organoid_synth.core.metrics.sets import Indices, Measure, Subsets, Whole, finite
 from napari_organoid_synth.core.metrics.tile_facts import TileFacts
 
+T = TypeVar("T")
 SUBSETS, SUBSET_SIZE = 100, 1000  # KID as published, where there are so many tiles
 MIN_TILES_FID = 2048  # from which on the bias of FID is small
 MAX_PAIRED = 64  # tiles of either kind that are compared pair by pair
@@ -155,6 +157,27 @@ def compare_all(a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32
     """Compute SSIM, UQI, mutual information, PSNR and MSE of every pair of images (C, S, S), (N, M, 5)."""
     others = Others(np.stack(list(b)))
     return np.stack([others.compare(image) for image in a])
+
+
+def compare_steps(
+    a: Sequence[NDArray[np.float32]], b: Sequence[NDArray[np.float32]]
+) -> Generator[float, None, NDArray[np.float64]]:
+    """Compute the same as `compare_all`; yields the share that is done, because it takes minutes for many images."""
+    others, rows = Others(np.stack(list(b))), list[NDArray[np.float64]]()
+    for image in a:
+        rows.append(others.compare(image))
+        yield len(rows) / len(a)
+    return np.stack(rows)
+
+
+def scaled_steps(steps: Generator[float, None, T], low: float, high: float) -> Generator[float, None, T]:
+    """Yield shares of a part as shares of the whole, from ``low`` to ``high``; return what the steps return."""
+    while True:
+        try:
+            yield low + next(steps) * (high - low)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def pair_measure(*tables: NDArray[np.float64]) -> Measure:

@@ -31,6 +31,7 @@ from napari_organoid_synth.core.scores.comparison import (
     score_families,
     variety,
 )
+from napari_organoid_synth.core.scores.progress import result_of
 from napari_organoid_synth.core.scores.set_scores import MAX_SAMPLES
 from napari_organoid_synth.core.scores.storage import SetScores
 
@@ -98,7 +99,7 @@ def score_sets(
         fingerprint=content_hash(*(array for pair in [*cut, *made] for array in (pair.image, pair.labels))),
         number=len(made),
         made=time.time(),
-        scores=tuple(score for family in score_families(features, facts, vectors) for score in family),
+        scores=tuple(result_of(score_families(features, facts, vectors))),
         memorisation=memorisation(features, synthetic_tiles, copy_ratios(features, synthetic_tiles)),
         variety=variety(features, synthetic_tiles),
     )

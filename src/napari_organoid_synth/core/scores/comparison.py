@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from napari_organoid_synth.core.metrics.set_measures import (
     MASK_SCORES,
     MAX_PAIRED,
     PAIR_SCORES,
-    compare_all,
+    compare_steps,
     feature_measure,
     feature_notes,
     flow_measure,
@@ -30,6 +30,7 @@ from napari_organoid_synth.core.metrics.set_measures import (
     mask_measure,
     mask_notes,
     pair_measure,
+    scaled_steps,
     whole_sets,
 )
 from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, Whole, evaluate
@@ -62,8 +63,8 @@ def is_borrowed(pair: SamplePair) -> bool:
 
 def score_families(
     real: RealFeatures, synthetic: Sequence[TileFacts], every: Mapping[str, NDArray[np.float32]] | None = None
-) -> Iterator[list[SetScore]]:
-    """Yield all scores of a set, family by family; none when there are too few tiles.
+) -> Generator[float, None, list[SetScore]]:
+    """Compute all scores of a set; yields the share that is done.
 
     Parameters
     ----------
@@ -73,10 +74,16 @@ def score_families(
         Some synthetic tiles, 1000 at most.
     every : mapping of str to NDArray (M, D), optional
         Features of all of them, from `Batches`, where there are more.
+
+    Returns
+    -------
+    list of SetScore
+        Family by family; none when there are too few tiles.
     """
     number, seed = len(synthetic), real.settings.seed
     if real.extractor is None or number < MIN_TILES:
-        return
+        return []
+    found: list[SetScore] = []
     everything = [*real.facts, *synthetic, *real.noise]
     noise = kinds_of(len(real.noise), len(everything) - len(real.noise))
     features = [real.features[:, 0], *(real.vectors("features", facts) for facts in (synthetic, real.noise))]
@@ -84,16 +91,23 @@ def score_families(
     whole = _whole(real, "features", features[0], features[1], every)
     notes = feature_notes(FEATURE_SCORES, whole.smaller if whole else few, real.extractor.note, whole)
     identity = real.extractor.identity
-    yield evaluate(FEATURE_SCORES, measure, *rows, seed=seed, noise=noise, extractor=identity, notes=notes, whole=whole)
+    options: dict[str, Any] = {"seed": seed, "noise": noise}
+    found += evaluate(FEATURE_SCORES, measure, *rows, **options, extractor=identity, notes=notes, whole=whole)
+    yield 0.1
+    yield from scaled_steps(real.compare(), 0.1, 0.5)
+    assert real.among is not None
     mine, theirs = some(real.facts, MAX_PAIRED), some(synthetic, MAX_PAIRED)
-    between = compare_all([fact.image for fact in mine], [fact.image for fact in theirs])
+    steps = compare_steps([fact.image for fact in mine], [fact.image for fact in theirs])
+    between = yield from scaled_steps(steps, 0.5, 0.8)
     sources, places = [fact.source for fact in mine], kinds_of(real.among_noise.shape[1], len(mine) + len(theirs))
     measure = pair_measure(real.among, between, real.among_noise)
-    yield evaluate(PAIR_SCORES, measure, sources, len(theirs), seed=seed, noise=places)
-    yield evaluate(IMAGE_SCORES, image_measure(everything), *rows, seed=seed, noise=noise)
+    found += evaluate(PAIR_SCORES, measure, sources, len(theirs), seed=seed, noise=places)
+    found += evaluate(IMAGE_SCORES, image_measure(everything), *rows, **options)
+    yield 0.85
     if "masks" in real.spaces:
         notes = mask_notes(everything[: len(real.facts) + number], len(real.facts))
-        yield evaluate(MASK_SCORES, mask_measure(everything), *rows, seed=seed, notes=notes)
+        found += evaluate(MASK_SCORES, mask_measure(everything), *rows, seed=seed, notes=notes)
+        yield 0.92
     if real.mask_extractor is not None:
         masks = real.mask_features[:, 0], real.mask_vectors(synthetic)
         how = CLASSES if real.tiles[0].mask_kind == "classes" else FLOWS
@@ -101,7 +115,9 @@ def score_families(
         words = "; ".join(filter(None, (how, real.mask_extractor.note)))
         notes = feature_notes(FLOW_SCORES, whole.smaller if whole else few, words, whole)
         identity, measure = real.mask_extractor.identity, flow_measure(*masks)
-        yield evaluate(FLOW_SCORES, measure, *rows, seed=seed, extractor=identity, notes=notes, whole=whole)
+        found += evaluate(FLOW_SCORES, measure, *rows, seed=seed, extractor=identity, notes=notes, whole=whole)
+    yield 1.0
+    return found
 
 
 def _whole(

@@ -44,6 +44,7 @@ def headline(scores: SetScores, copies: int | None = None) -> Headline:
     Parameters
     ----------
     scores : SetScores
+        Of one run, or a part of it.
     copies : int, optional
         Samples that are flagged as copies; default: from the shares in the scores.
     """

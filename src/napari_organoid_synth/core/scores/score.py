@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
+from napari_organoid_synth.core.job import Control, Event, Finished, Started, Warned
 from napari_organoid_synth.core.metrics.base import Judgement, Metric
 from napari_organoid_synth.core.metrics.groups import group_of
 from napari_organoid_synth.core.metrics.memorisation import REAL_DISTANCE
@@ -26,10 +26,14 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.registry import METRICS
 from napari_organoid_synth.core.samples.far_sets import UNREAL
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
-from napari_organoid_synth.core.scores.set_scores import check_extractor, score_all_sets
+from napari_organoid_synth.core.scores.progress import Stages
+from napari_organoid_synth.core.scores.set_scores import check_extractor, outdated_sets, score_all_sets, set_stages
 from napari_organoid_synth.core.scores.storage import SetScores
 
 REPORT_SECONDS = 0.5
+FIT, JUDGE = "fit", "judge"
+FIT_TIME, JUDGE_TIME = 200.0, 5.0
+"""About how long the metrics take to learn from the real tiles, and for one sample; in units of `set_stages`."""
 
 
 def score(project: Project, settings: ScoreSettings, control: Control) -> Iterator[Event]:
@@ -66,16 +70,20 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
             raise UserError("There are no synthetic pairs to score.", todo="Generate some first.")
         todo = unscored(rows, metrics, settings)
         yield Started(0, {"total": len(todo), "already": len(rows) - len(todo)})
-        tiles = yield from _fit(project, metrics, todo, control)
+        missing = outdated_sets(project, store, settings)
+        of_sets = set_stages(missing, map(len, missing.values())) if missing else {}
+        stages = Stages({FIT: FIT_TIME * bool(todo), JUDGE: JUDGE_TIME * len(todo)} | of_sets)
+        tiles = yield from _fit(project, metrics, todo, control, stages)
         judges = _Judges(metrics, Realism.of(metrics, [group_of(tile) for tile in tiles.pairs]), tiles.places)
         if tiles.note:
             yield Warned(0, tiles.note)
         misfits = Misfits(FormatOf(project.pairs_path).get())
-        tally = yield from _judge(store, judges, todo, misfits, control)
-        yield Progress(tally.number, len(todo))
+        tally = yield from _judge(store, judges, todo, misfits, control, stages)
+        yield stages.progress(JUDGE, 1)
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
-            sets = yield from score_all_sets(project, store, settings, control, tally.cleared_ids)
+            sets = yield from score_all_sets(project, store, settings, control, tally.cleared_ids, stages)
+            yield stages.progress([JUDGE, *of_sets][-1], 1)
     result = {
         "scored": tally.number,
         "already": len(rows) - len(todo),
@@ -95,17 +103,17 @@ def unscored(rows: Sequence[SampleRow], metrics: Sequence[Metric], settings: Sco
 
 
 def _fit(
-    project: Project, metrics: Sequence[Metric], todo: Sequence[SampleRow], control: Control
+    project: Project, metrics: Sequence[Metric], todo: Sequence[SampleRow], control: Control, stages: Stages
 ) -> Generator[Event, None, RealTiles]:
     """Fit the metrics to the real tiles, and return these."""
     if not todo:
         return RealTiles([], [])
-    yield Progress(0, len(todo), note="cut the real tiles")
+    yield stages.progress(FIT, 0, "cut the real tiles")
     tiles = real_tiles(project, tile_side(row.size for row in todo))
-    for metric in metrics:
+    for number, metric in enumerate(metrics):
         if control.canceled:
             break
-        yield Progress(0, len(todo), note=f"real tiles: {metric.title.lower()}")
+        yield stages.progress(FIT, (number + 0.2) / len(metrics), f"real tiles: {metric.title.lower()}")
         metric.fit(tiles.pairs)
     return tiles
 
@@ -146,9 +154,10 @@ def _judge(
     todo: Sequence[SampleRow],
     misfits: Misfits,
     control: Control,
+    stages: Stages,
 ) -> Generator[Event, None, _Tally]:
     """Score samples one by one, and write the results twice a second."""
-    tally, begun, reported = _Tally(), time.monotonic(), time.monotonic()
+    tally, reported = _Tally(), time.monotonic()
     results: list[tuple[SampleRow, list[Judgement]]] = []
     metrics = judges.metrics
     for row in todo:
@@ -172,8 +181,7 @@ def _judge(
         if time.monotonic() - reported > REPORT_SECONDS:
             _write(store, judges, results)
             reported = time.monotonic()
-            rate = tally.number / (reported - begun)
-            yield Progress(tally.number, len(todo), rate=rate, seconds_left=(len(todo) - tally.number) / rate)
+            yield stages.progress(JUDGE, tally.number / len(todo), f"pair {tally.number:,} of {len(todo):,}")
     _write(store, judges, results)
     if misfits.names:
         yield Warned(tally.number, misfits.warning())

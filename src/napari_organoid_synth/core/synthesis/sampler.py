@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.canvas import MixedStream, Stream
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_hash
@@ -27,6 +27,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.seeds import seed_of
+from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.synthesis.mask_sources import (
     Mask,
@@ -54,6 +55,8 @@ class Sampler:
         Seed, variety, image class and background.
     masks : MaskSource, optional
         Masks that a painter paints on; `paint` needs none.
+    around : tuple of (int, int, int), optional
+        Seed, index and attempt of a sample of the same model: noise is drawn at a distance from its own.
     real : mapping of str to str, optional
         Hash of image and labels of the real pairs that the masks are made from, by name. A painter without training
         may know the same images under other names.
@@ -82,6 +85,7 @@ class Sampler:
         settings: GenerateSettings,
         masks: MaskSource | None = None,
         real: Mapping[str, str] | None = None,
+        around: tuple[int, int, int] | None = None,
     ) -> None:
         if model.shape == "mask":
             raise UserError(
@@ -93,7 +97,7 @@ class Sampler:
             refuse_size(model, settings.size)
         model.network.steer(settings.sampling_steps, settings.guidance)
         self.model, self.settings, self.masks = model, settings, masks
-        self.real = real or {}
+        self.real, self.around = real or {}, around
         self._given: dict[str, frozenset[str]] = {}
         self.drawn = self.refused = self.missing = self.added = self.left_out = self.blank = self.own = self.unlike = 0
 
@@ -114,7 +118,7 @@ class Sampler:
         hashes: dict[str, str] = {}
         if model.untrained is not None and project.pairs_path.exists():
             hashes = {pair.name: content_hash(pair.image, pair.labels) for pair in load_pairs(project, split="train")}
-        return cls(model, settings, masks, hashes)
+        return cls(model, settings, masks, hashes, _place_of(project, run, settings.near))
 
     @property
     def refused_share(self) -> float:
@@ -301,8 +305,13 @@ class Sampler:
             )
         return classes.index(image_class)
 
-    def _stream(self, index: int, attempt: int) -> torch.Generator:
-        return random_stream(self.model.device, *self._seed(index, attempt))
+    def _stream(self, index: int, attempt: int) -> Stream:
+        own = random_stream(self.model.device, *self._seed(index, attempt))
+        if self.around is None or self.model.untrained is not None:  # pieces are copied: there is nothing between
+            return own
+        seed, other, tried = self.around
+        start = random_stream(self.model.device, seed, "sample", other, tried)
+        return MixedStream.between(start, own, self.settings.distance)
 
     def _seed(self, index: int, attempt: int) -> tuple[int | str, ...]:
         return self.settings.seed, "sample", index, attempt
@@ -367,6 +376,19 @@ class Sampler:
             image_class=codec.image_classes[self._class_index(index)] if has_class else None,
             source=Source("synthetic", provenance=provenance.as_dict()),
         )
+
+
+def _place_of(project: Project, run: Run, id: str) -> tuple[int, int, int] | None:
+    """Return seed, index and attempt of a sample of a run; None where none is named."""
+    if not id:
+        return None
+    with SampleStore(project.samples_path) as store:
+        record = store.pair(id).source.provenance
+    if record.get("run") != run.name or "index" not in record:
+        raise UserError(
+            f"'{id}' was not drawn by run {run.name}.", "Expected a sample of the same run.", "Choose the run of it."
+        )
+    return int(record["seed"]), int(record["index"]), int(record.get("try", 0))
 
 
 def _record(painted: Painted) -> PaintedRecord | None:

@@ -68,6 +68,12 @@ class GenerateSettings(Settings):
         "tiles; generators that draw from noise have one size, and a mask from a file has its own.",
     )
     variety: float = Field(1.0, ge=0, le=2, description=VARIETY)
+    near: str = Field(
+        "", description="Sample of the same run that the new pairs are to be like: their noise is near to its own."
+    )
+    distance: float = Field(
+        0.3, gt=0, le=1, description="How far from the noise of that sample: 1 has nothing of it left."
+    )
     sampling_steps: int | None = Field(
         None,
         ge=1,

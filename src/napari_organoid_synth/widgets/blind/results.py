@@ -19,6 +19,7 @@ from napari_organoid_synth.core.blind.session import Session, read_sessions
 from napari_organoid_synth.core.blind.statistics import Rate, Result
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.blind.page import to_qimage
+from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.curves import still_plot
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -57,8 +58,10 @@ class Shown:
         All tests of the project, newest first.
     chosen : str
         Id of the test whose result it is, or `TOGETHER`; empty if there is none.
+    verdict : str
+        The result in one sentence.
     lines : list of str
-        The result in sentences.
+        The result in sentences, with its statistics.
     results : list of Result
         Its statistics, one for each way of asking.
     times : dict of str to list of float
@@ -69,6 +72,7 @@ class Shown:
 
     sessions: list[Session]
     chosen: str = ""
+    verdict: str = ""
     lines: list[str] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     times: dict[str, list[float]] = field(default_factory=dict)
@@ -78,7 +82,7 @@ class Shown:
 def look(project: Project, chosen: str = "") -> Shown:
     """Read all tests and prepare the result of one of them, of the newest unless chosen; for a worker thread."""
     from napari_organoid_synth.core.blind.results import counted, pooled
-    from napari_organoid_synth.core.blind.sentences import pooled_sentences, session_sentences
+    from napari_organoid_synth.core.blind.sentences import pooled_sentences, session_sentences, verdict_sentence
     from napari_organoid_synth.core.blind.statistics import SIGNAL
 
     sessions = read_sessions(project)
@@ -88,15 +92,17 @@ def look(project: Project, chosen: str = "") -> Shown:
     if chosen == TOGETHER and counted(answered):
         of = counted(answered)
         results = [result for way in SIGNAL if (result := pooled(of, way)) is not None]
-        lines = pooled_sentences(of)
+        lines, who = pooled_sentences(of), "The observers"
     else:
         of = [next((session for session in answered if session.id == chosen), answered[0])]
         chosen, results, lines = of[0].id, [of[0].result()], session_sentences(of[0], "You")
+        who = of[0].settings.observer or "You"
     times: dict[str, list[float]] = {"right": [], "wrong": []}
     for session in of:
         for one in session.judged():
             times["right" if one.right else "wrong"].append(one.seconds)
-    return Shown(sessions, chosen, lines, results, times, _examples(project, of))
+    verdict = verdict_sentence(results[0], who) if results else ""
+    return Shown(sessions, chosen, verdict, lines, results, times, _examples(project, of))
 
 
 def _examples(project: Project, sessions: Sequence[Session]) -> dict[Group, list[Example]]:
@@ -246,7 +252,10 @@ class ResultPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.headline, self.rates, self.words, self.times):
+        self.numbers = Fold("Statistics")
+        for widget in (self.words, self.times):
+            self.numbers.addWidget(widget)
+        for widget in (self.headline, self.rates, self.numbers):
             layout.addWidget(widget)
         self.titles: dict[Group, WrapLabel] = {}
         self.tiles: dict[Group, QFlowLayout] = {}
@@ -261,9 +270,8 @@ class ResultPanel(QWidget):
 
     def show_result(self, shown: Shown) -> None:
         """Show a result."""
-        self.headline.setText(shown.lines[0] if shown.lines else "")
-        self.words.setText("\n".join(shown.lines[1:]))
-        self.words.setVisible(len(shown.lines) > 1)
+        self.headline.setText(shown.verdict)
+        self.words.setText("\n".join(shown.lines))
         rates: dict[str, Rate] = {}
         for result in shown.results:
             more = f" {result.way}" if len(shown.results) > 1 else ""

@@ -10,6 +10,7 @@ from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QPushButton, QSlider, QVBoxLayout, QWidget
 from superqt.utils import QFlowLayout
 
+from napari_organoid_synth.core.metrics.score_texts import sample_text
 from napari_organoid_synth.core.samples.presets import PRESETS
 from napari_organoid_synth.widgets.curate.contrast_button import ContrastButton
 from napari_organoid_synth.widgets.curate.gallery import SIDES
@@ -181,9 +182,13 @@ class CurateBar(QWidget):
     def offer(self, metrics: Sequence[str]) -> None:
         """Offer scores to sort by."""
         for metric in metrics:
-            if self.sort.findData(metric) < 0:
-                self.sort.addItem(f"{metric}, high first", f"-{metric}")
-                self.sort.addItem(f"{metric}, low first", metric)
+            if self.sort.findData(metric) >= 0:
+                continue
+            text = sample_text(metric)
+            for words, key in (("high first", f"-{metric}"), ("low first", metric)):
+                self.sort.addItem(f"{text.title}, {words}", key)
+                about = plain(f"{text.sentence} In the query: {metric}.")
+                self.sort.setItemData(self.sort.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
 
     # --- what was found ---
 

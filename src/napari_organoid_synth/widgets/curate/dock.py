@@ -23,10 +23,12 @@ from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import QueryError
 from napari_organoid_synth.core.samples.store import SampleStore, Verdict
+from napari_organoid_synth.core.synthesis.more_like import more_like
+from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.curate.bar import FIND, CurateBar
 from napari_organoid_synth.widgets.curate.columns import Columns
 from napari_organoid_synth.widgets.curate.opened_pairs import OpenedPairs
-from napari_organoid_synth.widgets.curate.panels import AcceptPanel, TagPanel
+from napari_organoid_synth.widgets.curate.panels import AcceptPanel, MorePanel, Panel, TagPanel
 from napari_organoid_synth.widgets.curate.tile_drag import TileDrop
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
@@ -87,6 +89,7 @@ class CurateWidget(WideDock):
         self.workspace.projectChanged.connect(self._open_store)
         self.workspace.selectionChanged.connect(self._follow)
         self.workspace.queryAsked.connect(self.bar.ask)
+        self.workspace.runner("generate").finished.connect(self._made_more)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building
@@ -110,6 +113,7 @@ class CurateWidget(WideDock):
             Command("Tag…", ("T",), lambda: self.open_tags(False), "Tag the selected pairs"),
             Command("Note…", ("M",), lambda: self.open_tags(True), "Write a note on the selected pairs"),
             Command("Change this one…", ("C",), self.change_selected, "Paint on this pair while its image follows"),
+            Command("More like this…", ("L",), self.open_more, "Make more pairs like the selected one"),
             Command("Save mask", ("S",), self.opened.save_masks, "Save masks that were changed in their layers"),
             Command("Delete", ("Delete", "Backspace"), self.delete_selected, "Move the selected pairs to the bin"),
             Command(FIND, ("Ctrl+F",), lambda: self.bar.open_finder(), "Find pairs by comparing scores and names"),
@@ -168,16 +172,17 @@ class CurateWidget(WideDock):
         self.columns.zoomed.connect(lambda step: self.bar.zoom.setValue(self.bar.zoom.value() + step))
         self.columns.samplesDropped.connect(self.decide)
         self.columns.filesDropped.connect(lambda verdict, files: self.import_files(files, verdict))
-        self.accepter, self.tagger = AcceptPanel(), TagPanel()
+        self.accepter, self.tagger, self.more = AcceptPanel(), TagPanel(), MorePanel()
+        self.more.wanted.connect(self.make_more)
         self.accepter.wanted.connect(self.accept_best)
         self.tagger.wanted.connect(self.annotate)
-        for panel in (self.accepter, self.tagger):
+        for panel in (self.accepter, self.tagger, self.more):
             panel.closed.connect(lambda: self.columns.active.setFocus())
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.bar, self.accepter, self.accepter.why, self.tagger):
+        for widget in (self.bar, self.accepter, self.accepter.why, self.tagger, self.more):
             layout.addWidget(widget)
         chips = self._chips = QBoxLayout(ACROSS)
         chips.addWidget(self.columns.chips, 1)
@@ -396,7 +401,7 @@ class CurateWidget(WideDock):
 
     def open_best(self) -> None:
         """Ask how many of the best to accept."""
-        self.tagger.hide()
+        self._open_panel(self.accepter)
         self.accepter.open()
 
     def accept_best(self, number: int, anyway: bool = False) -> None:
@@ -436,11 +441,44 @@ class CurateWidget(WideDock):
         worker.errored.connect(fail)
         start_worker(worker)
 
+    def _open_panel(self, chosen: Panel) -> None:
+        """Hide the other panels: there is room for one."""
+        for panel in (self.accepter, self.tagger, self.more):
+            if panel is not chosen:
+                panel.hide()
+
+    def open_more(self) -> None:
+        """Ask how many pairs like the first of the selected ones to make."""
+        if ids := self.selected()[:1]:
+            self._open_panel(self.more)
+            self._ask(lambda store: store.row(ids[0]), self.more.open)
+
+    def make_more(self, id: str, number: int, distance: float) -> None:
+        """Make more pairs like one, with the generator that drew it."""
+        project, runner = self.workspace.project, self.workspace.runner("generate")
+        if project is None:
+            return
+        if runner.running:
+            self.message.setText("Pairs are being made. Wait until they are done.")
+            return
+
+        def start(settings: GenerateSettings) -> None:
+            if project is self.workspace.project and not runner.running:
+                self.message.setText(f"Making {plural(number, 'pair')} like {id}…")
+                self.guard(lambda: runner.start("generate", project, settings))
+
+        self._ask(lambda _: more_like(project, id, number, distance), start, self.show_error)
+
+    def _made_more(self, _: str) -> None:
+        if self.message.text().startswith("Making "):
+            result = self.workspace.runner("generate").result
+            self.message.setText(f"{plural(int(result.get('added', 0)), 'pair')} added. They have no verdict yet.")
+
     def open_tags(self, note: bool) -> None:
         """Show tags and note of the selected samples, ready to type."""
         ids = self.selected()
         if ids:
-            self.accepter.hide()
+            self._open_panel(self.tagger)
             self._ask(
                 lambda store: ([store.row(id) for id in ids], store.tags()),
                 lambda content: self.tagger.open(content[0], content[1], note),

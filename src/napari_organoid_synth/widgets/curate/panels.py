@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QStringListModel, Qt, Signal
-from qtpy.QtWidgets import QCompleter, QFrame, QPushButton, QSpinBox
+from qtpy.QtWidgets import QCompleter, QFrame, QPushButton, QSpinBox, QWidget
+from superqt import QLabeledDoubleSlider
 from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.core.samples.row import split_tags
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.curate.query_edit import Line
+from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -20,6 +22,10 @@ WHY = (
     "Accepts those of the more realistic half of the new pairs that differ most from each other and from the accepted "
     "ones; flagged pairs are left out. Press U to undo."
 )
+MORE_WHY = (
+    "Makes more pairs with the same generator, settings and source of masks, from noise near to that of this pair."
+)
+DISTANCE_TIP = "0.05: hardly different. 1: as different as any other pair."
 ANYWAY = "Accepts the best although, as a set, they are far from the originals. Press U to undo."
 
 
@@ -111,6 +117,52 @@ class AcceptPanel(Panel):
         """Show or hide the explanation with the controls."""
         super().hideEvent(event)
         self.why.hide()
+
+
+class MorePanel(Panel):
+    """How many pairs like the selected one to make, and how near.
+
+    Attributes
+    ----------
+    wanted : Signal(str, int, float)
+        Id of the sample, number of pairs, distance.
+    """
+
+    wanted = Signal(str, int, float)
+
+    def __init__(self) -> None:
+        self._id = ""
+        self.whose, self.number = PlainLabel(), QSpinBox()
+        self.number.setLineEdit(Line())
+        self.number.setRange(1, 10_000)
+        self.number.setValue(10)
+        named(self.number, "How many to make", "How many pairs like it to make. Press Enter to make them.")
+        self.distance = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.distance.setRange(0.05, 1.0)
+        self.distance.setDecimals(2)
+        self.distance.setValue(0.3)
+        self.distance.setFixedWidth(130)
+        guard_wheel(self.distance)
+        for part in (self.distance, *self.distance.findChildren(QWidget)):
+            named(part, "How different", DISTANCE_TIP)
+        make = _button("Make", MORE_WHY, lambda: self._ask())
+        self.number.lineEdit().returnPressed.connect(lambda: self._ask())
+        close = _button("Close", "Close without making any (Escape)", lambda: self.close_panel())
+        different = PlainLabel("How different")
+        different.setBuddy(self.distance)
+        super().__init__(self.whose, self.number, different, self.distance, make, close)
+
+    def _ask(self) -> None:
+        self.close_panel()
+        self.wanted.emit(self._id, self.number.value(), float(self.distance.value()))
+
+    def open(self, row: SampleRow) -> None:
+        """Show it for a sample, ready to type the number."""
+        self._id = row.id
+        self.whose.setText(f"More like {row.name}:")
+        self.show()
+        self.number.setFocus()
+        self.number.selectAll()
 
 
 class TagPanel(Panel):

@@ -60,7 +60,7 @@ PURPOSE = (
     "own images and is ready now; a trained generator invents. Keep the good ones in Curate and export them."
 )
 EVERY_CLASS = "each in turn"
-NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles")
+NOT_REMEMBERED = ("run", "checkpoint", "mask_run", "mask_file", "mask_tiles", "first", "near", "distance")
 """Not remembered: a project starts with its newest run, and a drawn mask must be chosen again."""
 SHOWN_ABOVE = (*NOT_REMEMBERED, "masks", "cover", "contact", "image_class", "number", "seed", "variety")
 

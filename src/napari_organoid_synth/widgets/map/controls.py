@@ -8,9 +8,11 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.map.settings import MapSettings
+from napari_organoid_synth.core.metrics.score_texts import sample_text
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.form import settings_form
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.map.groups import BY_RUN, BY_VERDICT, groups_of, score_range
 from napari_organoid_synth.widgets.map.legend import ColourBar, Legend
 from napari_organoid_synth.widgets.map.points import Points
@@ -73,9 +75,12 @@ class ColourControls(QWidget):
 
     def offer(self, metrics: Sequence[str]) -> None:
         """Offer verdict, run and these scores."""
-        for text, key in (("verdict", BY_VERDICT), ("run", BY_RUN), *((metric, metric) for metric in metrics)):
+        for name, key in (("verdict", BY_VERDICT), ("run", BY_RUN), *(("", metric) for metric in metrics)):
             if self.colour.findData(key) < 0:
-                self.colour.addItem(text, key)
+                text = sample_text(key)
+                self.colour.addItem(name or text.title, key)
+                if not name:
+                    self.colour.setItemData(self.colour.count() - 1, plain(text.sentence), Qt.ItemDataRole.ToolTipRole)
 
     @property
     def only(self) -> str | None:
@@ -97,7 +102,8 @@ class ColourControls(QWidget):
         groups = groups_of(points, self.key, self.only)
         self.legend.show_groups(groups, len(points.regions))
         if self.score and len(points.ids):
-            self.bar.show_range(self.score, *score_range(points))
+            text = sample_text(self.score)
+            self.bar.show_range(f"{text.title} ({text.direction})", *score_range(points))
         else:
             self.bar.hide()
         return groups

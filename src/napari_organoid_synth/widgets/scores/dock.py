@@ -149,7 +149,7 @@ class ScoresWidget(StoreDock):
         self.column.addWidget(self.about)
         self.form = settings_form(ScoreSettings, shown=(), hidden=("metrics", "sets", "by", "extractor", "weights"))
         self.column.addWidget(self.form.native)
-        self.progress = ProgressCard(self.runner, "Stop and keep", "tile")
+        self.progress = ProgressCard(self.runner, "Stop and keep", "%")
         self.column.addWidget(self.progress)
         self.column.addWidget(self.outcome)
 
@@ -158,16 +158,25 @@ class ScoresWidget(StoreDock):
         self.runs.currentIndexChanged.connect(self._show_column)
         self.stale = WrapLabel()
         self.stale.setAccessibleName("Outdated")
+        self.verdict, self.advice = WrapLabel(), WrapLabel()
+        self.verdict.setAccessibleName("The scores in words")
+        self.verdict.setStyleSheet("font-weight: bold")
+        self.advice.setAccessibleName("What to do about it")
         self.table = ScoreRows()
         self.words = WrapLabel()
         self.words.setAccessibleName("Copies, variety and masks")
+        self.numbers = Fold("Numbers")
+        for widget in (self.table, self.words):
+            self.numbers.addWidget(widget)
         self.copies = QPushButton()
         self.copies.clicked.connect(lambda: self.guard(self.show_copies))
         tip = "All numbers of all runs for a spreadsheet, tab-separated."
         self.copy_table = CopyButton("Copy as table", tip, self._table_text)
         self.read_me = Fold("How to read this")
         self.read_me.addWidget(WrapLabel(HOW_TO_READ))
-        self._results = (self.runs, self.stale, self.table, self.words, self.copies, self.copy_table, self.read_me)
+        for widget in (self.copy_table, self.read_me):
+            self.numbers.addWidget(widget)
+        self._results = (self.runs, self.stale, self.verdict, self.advice, self.copies, self.numbers)
         for widget in self._results:
             self.column.addWidget(widget)
         self.copy_button = self.command_button(lambda: ("score", self.value()))
@@ -252,11 +261,15 @@ class ScoresWidget(StoreDock):
             widget.setVisible(place >= 0)
         if place < 0:
             return
+        from napari_organoid_synth.core.scores.headline import headline
         from napari_organoid_synth.core.scores.table import sentences
 
         shown, stale, copies = self.known.sets[place], self.known.outdated[place], self.known.copies[place]
         self.stale.setText(f"⚠ Outdated: {stale}. Score again to update.")
         self.stale.setVisible(bool(stale))
+        found = headline(shown, copies)
+        self.verdict.setText(f"{found.text}.")
+        self.advice.setText("\n".join(f"→ {todo}" for todo in found.advice))
         self.table.show_scores(shown.scores)
         lines = sentences(shown)
         if not shown.scores:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.metrics.score_texts import SET_TEXTS, ScoreText
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.shared.text_label import Drawn
 from napari_organoid_synth.widgets.shared.theme import theme_colour
@@ -25,45 +26,6 @@ GROUPS = {
         *("ks_count", "ks_area", "ks_eccentricity", "ks_touching", "ks_decode_error"),
         *("w_count", "w_area", "w_eccentricity", "w_touching", "w_decode_error"),
     ),
-}
-TITLES = {
-    "precision": "Precision: look real",
-    "recall": "Recall: all is covered",
-    "c2st": "Told apart (0.5: not)",
-    "nmi": "Mutual information",
-    **{name: name.upper() for name in ("ssim", "uqi", "psnr", "mse")},
-    "blur": "Blur (0 sharp)",
-    "ks_count": "Number of objects, KS",
-    "ks_area": "Area, KS",
-    "ks_eccentricity": "Eccentricity, KS",
-    "ks_touching": "Touching share, KS",
-    "ks_decode_error": "Decode error, KS",
-}
-"""Of scores whose own title is too long for a column."""
-_FLOWS = "of the masks, drawn as heat flows (object, arrows to its centre) or as maps of the classes, in features"
-_DIFFER = "How much the distribution in the synthetic masks differs from that in the real ones"
-MEANINGS = {
-    "kid": "Distance of the synthetic from the real tiles in features. Low is good, about 0; may be slightly below 0. "
-    "Reliable also with few tiles: read it first.",
-    "fid": "The same distance with Gaussians. Low is good; too high with few tiles: compare only with the originals.",
-    "precision": "Share of synthetic tiles that lie among the real ones: do they look real? High is good.",
-    "recall": "Share of real tiles that lie among the synthetic ones: is all the variety there? High is good.",
-    "density": "As precision, but one odd real tile does not help. High is good; may exceed 1.",
-    "coverage": "Share of real tiles that have a synthetic one near. High is good.",
-    "c2st": "How often the nearest neighbour tells whether a tile is real. 0.5: by chance. Far below 0.5: copies.",
-    "ssim": "Structural similarity of every synthetic to every real tile. Above the originals: copies or plain images.",
-    "uqi": "Universal quality index of every synthetic with every real tile; should be as between real tiles.",
-    "nmi": "Information that every synthetic tile shares with every real one, 0 to 1; should be as between real tiles.",
-    "psnr": "Peak signal to noise ratio over all pairs of tiles; should be as between real tiles.",
-    "mse": "Mean squared difference over all pairs of tiles, grey levels 0 to 255; should be as between real tiles.",
-    "hf_energy": "Strength of the finest structure. Noise raises it, blur lowers it; should be as in real tiles.",
-    "blur": "0 is sharp, 1 is blurred; should be as in real tiles.",
-    "flow_kid": f"Distance {_FLOWS}. Low is good, about 0; may be slightly below 0.",
-    "flow_fid": f"The same distance with Gaussians {_FLOWS}. Low is good; compare only with the originals.",
-    **{f"ks_{name}": f"{_DIFFER}: 0 equal, 1 separate." for name in ("count", "area", "eccentricity", "touching")},
-    **{f"w_{name}": f"{_DIFFER}, in its own units." for name in ("count", "area", "eccentricity", "touching")},
-    "ks_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves: 0 equal, 1 separate.",
-    "w_decode_error": f"{_DIFFER}, for the error that an encoding of the mask leaves.",
 }
 MARGIN = 4  # px
 BAR, DOT = 0.85, 0.32  # height of the bar and radius of the dot, as parts of the height of a line
@@ -91,12 +53,13 @@ class ScoreRow(Drawn):
     def __init__(self, score: SetScore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.score = score
+        self.text = SET_TEXTS.get(score.name) or ScoreText(score.title, "A score that was added.", score.better)
         sign, word = verdict(score)
         unit = f" {score.unit}" if score.unit else ""
         self.value = f"{number(score.matched_value)}{unit}"
         tip = [
             score.title,
-            MEANINGS.get(score.name, ""),
+            self.text.sentence,
             f"Like with like: {self.value}. Originals with each other: "
             f"{number(score.originals.low)} to {number(score.originals.high)}.",
             f"All {score.n_synthetic} synthetic with all {score.n_real} real tiles: {score.value:.5g}{unit}, "
@@ -121,9 +84,7 @@ class ScoreRow(Drawn):
         line, width = metrics.height(), self.width()
         painter.setPen(text)
         room = metrics.horizontalAdvance(self.value) + 2 * MARGIN
-        title = metrics.elidedText(
-            TITLES.get(self.score.name, self.score.title), Qt.TextElideMode.ElideRight, width - room
-        )
+        title = metrics.elidedText(self.text.title, Qt.TextElideMode.ElideRight, width - room)
         flags = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignLeft, title)
         painter.drawText(QRectF(0, MARGIN, width, line), flags | Qt.AlignmentFlag.AlignRight, self.value)

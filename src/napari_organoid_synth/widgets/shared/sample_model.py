@@ -9,25 +9,13 @@ from typing import Any
 
 from qtpy.QtCore import QModelIndex, QStringListModel, Qt
 
+from napari_organoid_synth.core.metrics.score_texts import sample_text
 from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 FLAGS = {"copy": "a copy of a real image", "mask": "its mask is broken"}
-
-ABOUT = {
-    "fits": "agreement of mask and image; 5 of 100 real pairs lie below 0.5",
-    "manifold": "distance from the cloud of real tiles; above 1 outside",
-    "real_distance": "distance to the nearest real tile; a copy lies below 1",
-    "realism": "share of real tiles that are less ordinary in their worst trait; 5 of 100 lie below 0.05",
-    "grid": "pattern that upsampling leaves every 2, 4 or 8 px; about 0 without",
-    "slope": "of the spectrum; low is smooth",
-    "skeleton": "length of the middle lines of the mask, px",
-    "junctions": "of the middle lines of the mask",
-    "nearest": "similarity to the nearest real image",
-}
-"""Explanations of scores whose names do not explain them."""
 
 
 def describe(row: SampleRow, with_scores: bool = True) -> str:
@@ -45,7 +33,8 @@ def describe(row: SampleRow, with_scores: bool = True) -> str:
         lines.append(f"Most similar real image: {row.nearest.pair}")
     lines.append(f"{plural(row.n_objects, 'object')}, {pixels(row.size)}" + (f", {row.run}" if row.run else ""))
     for metric, value in sorted(row.scores.items()) if with_scores else ():
-        lines.append(f"{metric}: {value:.3g}" + (f" ({ABOUT[metric]})" if metric in ABOUT else ""))
+        text = sample_text(metric)
+        lines.append(f"{text.title} {value:.3g} ({text.direction})")
     return "\n".join(lines)
 
 
