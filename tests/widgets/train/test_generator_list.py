@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from qtpy.QtCore import QRect
 from qtpy.QtGui import QColor, QImage, QPainter
-from qtpy.QtWidgets import QStyleOptionViewItem
+from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
 
 from napari_organoid_synth.core.generators.config import generator_config
+from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.widgets.shared.curves import LossCurves
+from napari_organoid_synth.widgets.shared.theme import theme_colour
 from napari_organoid_synth.widgets.train.generator_list import GROUPS, WIDTH, group_of, sentence_of
 from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
 
@@ -50,3 +53,18 @@ def test_every_item_is_painted_with_its_picture_and_text(qtbot):
         painter.end()
         colours = {image.pixel(x, y) for x in range(0, size.width(), 3) for y in range(0, size.height(), 3)}
         assert len(colours) > 5
+
+
+def test_the_words_of_a_legend_follow_the_theme(make_napari_viewer):
+    viewer = make_napari_viewer()
+    curves = LossCurves()
+    viewer.window.add_dock_widget(curves)
+    curves.append([Progress(step, 100, {"generator": 3 / step}) for step in (1, 2, 3)])
+    seen = set()
+    for theme in ("dark", "light"):
+        viewer.theme = theme
+        QApplication.processEvents()
+        ((_, label),) = curves._legend.items
+        assert theme_colour("text") in label.item.toHtml()
+        seen.add(theme_colour("text"))
+    assert len(seen) == 2

@@ -15,7 +15,7 @@ from napari_organoid_synth.widgets.train.generator_picture import CAPTION, SIDE,
 GROUPS = (
     "Without training",
     "Learns to paint on masks",
-    "Learns to draw both together, or images or masks alone",
+    "Learns to draw image and mask, or one of them",
     "Learns to draw masks",
 )
 MARGIN, WIDTH = 6, 360
