@@ -9,9 +9,12 @@ from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
 from napari_organoid_synth.core.generators.config import generator_config
 from napari_organoid_synth.core.job import Progress
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.registry import GENERATORS
+from napari_organoid_synth.widgets.forms.member import FEW
 from napari_organoid_synth.widgets.shared.curves import LossCurves
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 from napari_organoid_synth.widgets.train.generator_list import GROUPS, WIDTH, group_of, sentence_of
+from napari_organoid_synth.widgets.train.headings import GENERATOR
 from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
 
 
@@ -24,6 +27,28 @@ def test_generators_stand_in_groups_and_the_first_needs_no_training(qtbot):
     headings = {combo.itemData(row): form.list.heading(row) for row in range(combo.count()) if form.list.heading(row)}
     assert headings == {"analogy": GROUPS[0], "flow": GROUPS[1], "flow_joint": GROUPS[2]}
     assert form.value() == Recipe()
+
+
+def test_every_setting_of_a_generator_of_this_package_has_a_heading():
+    named = {path for heading in GENERATOR for path in heading.fields}
+    for name in GENERATORS.names():
+        fields = [path for path in generator_config(name).model_fields if path != "name"]
+        assert [path for path in fields if path not in named and len(fields) > FEW] == []
+
+
+def test_settings_of_a_generator_are_grouped_and_the_recipe_stays(qtbot):
+    form = RecipeForm(Recipe.parse({"gan": "pix2pix"}))
+    qtbot.addWidget(form)
+    editor = form.form["gan.l1_weight"]
+    member = form.form["gan"]
+    part, editors = member._parts["pix2pix"]
+    front, *sections = part
+    assert [section[0].value for section in sections] == ["Networks", "Aims of the training", "How it learns"]
+    assert editor in sections[1].rows
+    assert len(front) == 0
+    assert form.value() == Recipe.parse({"gan": "pix2pix"})
+    assert form.form["gan.feature_weight"].native.text() == "off"
+    assert set(editors) == set(generator_config("pix2pix").model_fields) - {"name"}
 
 
 def test_sentences_say_the_steps_that_suit_the_images(qtbot):

@@ -18,6 +18,7 @@ from napari_organoid_synth.widgets.shared.runs import RunInfo
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.train.generator_list import furnish, group_of
 from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
+from napari_organoid_synth.widgets.train.headings import GENERATOR
 from napari_organoid_synth.widgets.train.start_form import StartForm
 
 SHOWN = ("tiles.size", "train.steps", "tiles.turn", "tiles.flip")
@@ -85,7 +86,13 @@ class RecipeForm(QWidget):
         offered = generator_config(self.generator.itemData(0))
         hidden = ("start", "draws") if kinds else ("start",)
         self.form = settings_form(
-            Recipe, shown=SHOWN, hidden=hidden, titles=TITLES, choices={"tiles.size": offered.tiles}, fixed=("gan",)
+            Recipe,
+            shown=SHOWN,
+            hidden=hidden,
+            titles=TITLES,
+            choices={"tiles.size": offered.tiles},
+            member_headings=GENERATOR,
+            fixed=("gan",),
         )
         column.addWidget(self.form.native)
         if first is not None:
