@@ -177,7 +177,7 @@ class ComparisonForm(QWidget):
     def offer_runs(self, runs: Sequence[RunInfo]) -> None:
         """Offer the runs of a project as generators; a choice that is not among them stays."""
         usable = [run for run in runs if not run.problem]
-        offers = {
+        offers: dict[str, list[tuple[str, Any]]] = {
             "generator": [(run.title, (run.name,)) for run in usable if run.shape != "mask"],
             "mask_generator": [(run.title, run.name) for run in usable if run.shape == "mask"],
         }
