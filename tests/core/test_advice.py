@@ -8,7 +8,7 @@ from napari_organoid_synth.core.advice import MEASURED, Measured, advise, closes
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 
 
-def table(number: int, kind: str = "instances", objects: int = 9) -> PairTable:
+def table(number: int, kind: str = "instances", objects: int = 30) -> PairTable:
     rows = [PairEntry(name=f"i{k}", image=f"i{k}", masks={"object": f"m{k}"}, n_objects=objects) for k in range(number)]
     return PairTable(entries=tuple(rows), mask_kind=kind)
 
@@ -37,20 +37,23 @@ def test_there_is_no_advice_without_objects_to_learn_from() -> None:
 
 def test_expectations_are_those_of_the_nearest_set_that_is_alike_and_honest() -> None:
     nuclei, mitochondria = MEASURED[:2]
-    assert closest("instances", 4) == nuclei
-    assert closest("instances", 30) is None
-    assert closest("binary", 2) == mitochondria
+    assert closest("instances", 4, 60) == nuclei
+    assert closest("instances", 30, 60) is None
+    assert closest("binary", 2, 30) == mitochondria
+    assert closest("binary", 2, 1) is None  # one organoid in an image is another thing
     assert (nuclei.outcome, mitochondria.outcome) == ("no clear difference", "no verdict")
     assert nuclei.replace(low=0.002).outcome == "a gain"
     assert nuclei.replace(change=-0.02, low=-0.03, high=-0.01).outcome == "a loss"
     few, many = advise(table(2, "binary")), advise(table(40))
     assert few is not None
-    assert few.expectation == (
-        "Expect little: on 2 images of mitochondria in EM pairs of analogy on arranged masks gave no verdict "
-        "(Dice -0.012 [-0.031, 0.007] over the best without them)."
+    assert few.expectation == "Expect little: on 2 images of mitochondria in EM there was no verdict."
+    assert few.figures == (
+        "Pairs of analogy on arranged masks changed Dice by -0.012 [-0.031, 0.007] against the best training without "
+        "them."
     )
     assert many is not None
     assert many.expectation == "What such pairs are worth was not measured on a set like this: measure it on yours."
+    assert many.figures == ""
 
 
 def test_every_measured_row_names_generators_and_layouts_that_exist() -> None:

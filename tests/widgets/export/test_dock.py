@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from napari_organoid_synth.core.export.settings import ExportSettings
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
@@ -264,3 +266,19 @@ def test_it_fits_320_px(dock):
     for control in (*dock.formats.values(), dock.real, dock.split, dock.path, *buttons):
         assert control.toolTip()
         assert control.accessibleName()
+
+
+def test_an_export_ends_although_the_pool_of_qt_is_full(dock, project, qtbot):
+    """Followers of jobs need no thread of that pool, which has as many as the processor has cores."""
+    accept(dock, project, qtbot)
+    pool, release = QThreadPool.globalInstance(), threading.Event()
+    for _ in range(2 * pool.maxThreadCount()):
+        pool.start(lambda: release.wait(60))
+    try:
+        with qtbot.waitSignal(dock.runner.finished, timeout=60_000) as caught:
+            dock.button.click()
+    finally:
+        release.set()
+        pool.waitForDone(10_000)
+    assert caught.args == ["completed"]
+    assert "verified" in dock.outcome.text()

@@ -26,8 +26,8 @@ from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.run import Run
-from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.simulators.illumination import add_background
 from napari_organoid_synth.core.synthesis.mask_sources import (
     Mask,

@@ -20,7 +20,7 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.widgets.forms.containers import FoldContainer, Rows, show_row, tighten
 from napari_organoid_synth.widgets.forms.editors import create_editor
 from napari_organoid_synth.widgets.forms.field_text import tip, title
-from napari_organoid_synth.widgets.forms.headings import Heading, Section
+from napari_organoid_synth.widgets.forms.headings import Heading, sections_of
 from napari_organoid_synth.widgets.forms.member import MemberEdit
 from napari_organoid_synth.widgets.forms.nested import family_of, field_paths, read_editors, show_values, value_at
 
@@ -74,6 +74,8 @@ class SettingsForm(Container):
         Dotted name of these settings in the recipe that contains them, for the keys in tool tips: ``"segmenter"``.
     headings : sequence of Heading
         Groups of the fields in view, each under a title with a sentence; the others stand above them.
+    member_headings : sequence of Heading
+        Groups of the settings of members of families.
     fixed : sequence of str
         Fields whose member of a family is chosen elsewhere, by `choose`: only its settings are edited here.
 
@@ -94,6 +96,7 @@ class SettingsForm(Container):
         choices: Mapping[str, Sequence[Any]] | None = None,
         inside: str = "",
         headings: Sequence[Heading] = (),
+        member_headings: Sequence[Heading] = (),
         fixed: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
@@ -105,6 +108,7 @@ class SettingsForm(Container):
         """The sentence about what is wrong; empty when nothing is."""
         self._base: Settings = cls() if value is Undefined else value
         self._titles, self._choices, self._fixed = titles or {}, choices or {}, fixed
+        self._member_headings = member_headings
         self._inside = f"{inside}." if inside else ""
         self._editors: dict[str, Any] = {}
         self._groups: dict[str, Rows] = {}
@@ -113,15 +117,9 @@ class SettingsForm(Container):
         self._members: dict[str, dict[str, Settings]] = {}  # by field and name, as they were when another was chosen
         self._front, self.more, self.message = Rows(), FoldContainer("More settings"), Label()
         fields = {path: field for path, field in field_paths(cls) if not _covered(path, hidden)}
-        headings = [heading for heading in headings if any(path in fields for path in heading.fields)]
-        self._sections = [Section(heading) for heading in headings]
-        places = {
-            path: section.rows
-            for section, heading in zip(self._sections, headings, strict=True)
-            for path in heading.fields
-        }
+        self._sections, places = sections_of(headings, fields)
         in_view = [path for path in (fields if shown is None else shown) if path not in places]
-        for path in [*in_view, *(path for path in places if path in fields)]:
+        for path in [*in_view, *places]:
             self._add(path, fields[path], places.get(path, self._front))
         self._folded = {path: field for path, field in fields.items() if path not in self._editors}
         self.more.native.toggled.connect(self._unfold)
@@ -216,7 +214,7 @@ class SettingsForm(Container):
         name = self._titles.get(path) or title(path.rpartition(".")[2], field)
         registry = family_of(field)
         if registry is not None:
-            editor: Any = MemberEdit(registry, self._inside + path, self._members.get(path, {}))
+            editor: Any = MemberEdit(registry, self._inside + path, self._members.get(path, {}), self._member_headings)
             editor.choice_row.visible = path not in self._fixed
             rows.append(fold := FoldContainer(name))
             rows = fold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from magicgui.widgets import Container, Label
@@ -42,3 +43,13 @@ class Section(Container):
             label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.extend([title, *([sentence] if heading.sentence else []), self.rows])
         tighten(self)
+
+
+def sections_of(headings: Sequence[Heading], fields: Collection[str]) -> tuple[list[Section], dict[str, Rows]]:
+    """Return the sections of the headings that have some of these fields, and the rows of each such field."""
+    sections, places = [], {}
+    for heading in headings:
+        if here := [path for path in heading.fields if path in fields]:
+            sections.append(section := Section(heading))
+            places.update(dict.fromkeys(here, section.rows))
+    return sections, places

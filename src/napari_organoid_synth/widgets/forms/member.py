@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from magicgui.widgets import Container
@@ -12,7 +12,11 @@ from napari_organoid_synth.core.registry import Registry
 from napari_organoid_synth.widgets.forms.containers import Rows, tighten
 from napari_organoid_synth.widgets.forms.editors import ChoiceEdit, create_editor
 from napari_organoid_synth.widgets.forms.field_text import tip, title
+from napari_organoid_synth.widgets.forms.headings import Heading, sections_of
 from napari_organoid_synth.widgets.forms.nested import field_paths, read_editors, show_values
+
+FEW = 4
+"""Settings up to which a member needs no headings."""
 
 
 class MemberEdit(Container):
@@ -26,12 +30,16 @@ class MemberEdit(Container):
         Dotted name of the field in the recipe, for the keys in tool tips.
     known : dict of str to Settings
         Settings of members to begin with, by name; the defaults of all others.
+    headings : sequence of Heading
+        Groups of the settings of members that have many.
     """
 
-    def __init__(self, registry: Registry, inside: str, known: Mapping[str, Settings]) -> None:
+    def __init__(
+        self, registry: Registry, inside: str, known: Mapping[str, Settings], headings: Sequence[Heading] = ()
+    ) -> None:
         super().__init__(labels=False)
-        self._registry, self._inside, self._known = registry, inside, known
-        self._parts: dict[str, tuple[Rows, dict[str, Any]]] = {}
+        self._registry, self._inside, self._known, self._headings = registry, inside, known, headings
+        self._parts: dict[str, tuple[Container, dict[str, Any]]] = {}
         self.choice = ChoiceEdit(
             name="name",
             label="Kind",
@@ -66,14 +74,18 @@ class MemberEdit(Container):
         """Show the settings of the chosen member, made when it is first chosen."""
         name = self.choice.value
         if name not in self._parts:
-            config, rows = self._registry.config(name), Rows()
+            config, front = self._registry.config(name), Rows()
+            fields = dict(field_paths(config))
+            sections, places = sections_of(self._headings if len(fields) > FEW else (), fields)
             editors: dict[str, Any] = {}
-            for path, field in field_paths(config):
-                label = title(path.rpartition(".")[2], field)
-                editors[path] = create_editor(field, path, label, tip(field, f"{self._inside}.{path}"))
-                rows.append(editors[path])
+            for path in [*(path for path in fields if path not in places), *places]:
+                label = title(path.rpartition(".")[2], fields[path])
+                editors[path] = create_editor(fields[path], path, label, tip(fields[path], f"{self._inside}.{path}"))
+                places.get(path, front).append(editors[path])
             show_values(editors, (self._known.get(name) or config()).model_dump())
-            self._parts[name] = rows, editors
-            self.append(rows)
+            part = Container(widgets=[front, *sections], labels=False)
+            tighten(part)
+            self._parts[name] = part, editors
+            self.append(part)
         for other, part in self._parts.items():
             part[0].visible = other == name

@@ -14,7 +14,7 @@ from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.core.pairs.sources import PairSource, find_again, list_sources, remove_source
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
+from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -150,7 +150,7 @@ class SourceRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
         self.label = ElidedLabel(self.text)
-        self.label.setToolTip(f"{source.path}\n{self.text}")
+        self.label.setToolTip(plain(f"{source.path}\n{self.text}"))
         self.find_button, self.remove_button = QToolButton(), QToolButton()
         self.find_button.setText("Find the folder…" if source.kind != "classes" else "Find the file…")
         named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.segment.arms import ArmBoxes
 from napari_organoid_synth.widgets.segment.headings import ARM, HEADINGS, MEMBER, PRETRAIN
 from napari_organoid_synth.widgets.shared.controls import add_row, bold, combo_box
+from napari_organoid_synth.widgets.shared.first_painter import NOW
+from napari_organoid_synth.widgets.shared.runs import RunInfo
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 TEST_BY = {
@@ -46,6 +49,11 @@ HIDDEN = {
 """Settings that have a place of their own above the form."""
 CLASSES: dict[str, type[SegmentSettings] | type[GainSettings]] = {"segment": SegmentSettings, "gain": GainSettings}
 MAX_STEPS = 1_000_000
+RUNS: dict[str, list[tuple[str, Any]]] = {
+    "generator": [("automatic", ()), ("no training (analogy)", (NOW,))],
+    "mask_generator": [("automatic", "")],
+}
+"""Choices of generators in a project without runs, by field."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,10 @@ class ComparisonForm(QWidget):
         self.column.addWidget(self.optimistic)
         self.fold = Fold("More settings")
         self.forms = {
-            verb: settings_form(cls, hidden=HIDDEN[verb], headings=HEADINGS[verb]) for verb, cls in CLASSES.items()
+            verb: settings_form(
+                cls, hidden=HIDDEN[verb], headings=HEADINGS[verb], choices=RUNS if verb == "gain" else {}
+            )
+            for verb, cls in CLASSES.items()
         }
         self.member = settings_form(SEGMENTERS.config(SEGMENTERS.names()[0]), headings=MEMBER)
         for form in self.forms.values():
@@ -162,6 +173,20 @@ class ComparisonForm(QWidget):
             self.fold.addWidget(self.member.native)
         self._fit_tile()
         self._edited()
+
+    def offer_runs(self, runs: Sequence[RunInfo]) -> None:
+        """Offer the runs of a project as generators; a choice that is not among them stays."""
+        usable = [run for run in runs if not run.problem]
+        offers: dict[str, list[tuple[str, Any]]] = {
+            "generator": [(run.title, (run.name,)) for run in usable if run.shape != "mask"],
+            "mask_generator": [(run.title, run.name) for run in usable if run.shape == "mask"],
+        }
+        for field, offer in offers.items():
+            editor, choices = self.forms["gain"][field], [*RUNS[field], *offer]
+            if editor.value not in [value for _, value in choices]:
+                shown = editor.value if isinstance(editor.value, str) else ", ".join(editor.value)
+                choices.append((shown, editor.value))
+            editor.offer(choices)
 
     def offer_tile(self, size: int | None) -> None:
         """Use crops of the side, px, that the generator learned from, unless a person chose another."""

@@ -28,6 +28,7 @@ from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
+from napari_organoid_synth.widgets.shared.runs import list_runs
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.tile import chosen_tile, learned_tile
 
@@ -71,7 +72,7 @@ class SegmentWidget(ColumnDock):
         self.workspace.projectChanged.connect(self._open)
         self.workspace.pairsChanged.connect(self._count)
         self.workspace.samplesChanged.connect(self._count)
-        self.workspace.runsChanged.connect(self._count)
+        self.workspace.runsChanged.connect(self._list_runs)
         self._open(self.workspace.project)
         if self.running:
             self._started()
@@ -135,7 +136,7 @@ class SegmentWidget(ColumnDock):
         self.warning.hide()
         self._job = None
         self._restore()
-        self._count()
+        self._list_runs()
         self._speeds, self._kept, self._unfinished = {}, 0, None
         self.resume_button.hide()
         self._show(newest_result(project) if project is not None else None)
@@ -143,6 +144,14 @@ class SegmentWidget(ColumnDock):
         self.apply.refresh()
         if project is not None:
             self.background.do(lambda: _known(project), self._know, self.show_error)
+
+    def _list_runs(self, _: object = None) -> None:
+        """Offer the runs of the project, and what they learned from."""
+        project, restoring = self.workspace.project, self._restoring
+        self._restoring = True
+        self.form.offer_runs(list_runs(project) if project is not None else [])
+        self._restoring = restoring
+        self._count()
 
     def _fold_setup(self) -> None:
         """Fold the settings while there is a result."""

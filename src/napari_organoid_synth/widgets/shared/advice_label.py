@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 
 from napari_organoid_synth.core.advice import PAGE, advise
+from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class AdviceLabel(WrapLabel):
             )
         self.setVisible(advice is not None)
         if advice is not None:
-            self.setText(f"{escape(advice.sentence)} {escape(advice.expectation)} {_link()}")
+            self.setText(" ".join(filter(None, (escape(advice.sentence), escape(advice.expectation), _link()))))
             self.setAccessibleDescription(f"{advice.sentence} {advice.expectation}")
+            self.setToolTip(plain(advice.figures or advice.expectation))
 
 
 def remember_objects(workspace: Workspace, side: float, touching: float | None) -> None:
@@ -60,12 +62,10 @@ def remember_objects(workspace: Workspace, side: float, touching: float | None) 
 
 
 def _link() -> str:
-    """Return a link to the measured results, or where this copy names no address, what to look for."""
+    """Return a link to what was measured; empty where this copy names no address of its documentation."""
     try:
         urls = metadata("napari-organoid-synth").get_all("Project-URL") or []
     except PackageNotFoundError:
         urls = []
     address = next((url.partition(",")[2].strip() for url in urls if url.startswith("Documentation")), "")
-    if not address:
-        return "More in the documentation: What synthetic pairs are worth."
-    return f'<a href="{escape(address.rstrip("/"))}/{PAGE}">What was measured</a>'
+    return f'<a href="{escape(address.rstrip("/"))}/{PAGE}">What was measured</a>' if address else ""

@@ -240,5 +240,7 @@ class LossCurves(QWidget):
             axis.setPen(theme_colour("highlight"))
             axis.setTextPen(theme_colour("text"))
         self._legend.setLabelTextColor(theme_colour("text"))
+        for _, label in self._legend.items:
+            label.setText(label.text)  # pyqtgraph keeps the colour for the next text alone
         for number, item in enumerate(self._items.values()):
             item.setPen(self._pen(number))

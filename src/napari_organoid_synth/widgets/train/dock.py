@@ -287,7 +287,7 @@ class TrainWidget(ColumnDock):
             if size is not None and self.recipe.form["tiles.size"].value != tile_settings(self.workspace).size:
                 self.recipe.form["tiles.size"].value = tile_settings(self.workspace).size  # it was used for the objects
         elif sides:
-            self.recipe.offer_data(len(sides), min(*sides, size or USUAL_TILE), object_side)
+            self.recipe.offer_data(len(sides), size or min(*sides, USUAL_TILE), object_side)
         self._restoring = restoring
 
     def _list_runs(self) -> None:

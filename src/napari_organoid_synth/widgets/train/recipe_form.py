@@ -16,7 +16,9 @@ from napari_organoid_synth.widgets.forms.form import settings_form
 from napari_organoid_synth.widgets.shared.controls import combo_box, named
 from napari_organoid_synth.widgets.shared.runs import RunInfo
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
+from napari_organoid_synth.widgets.train.generator_list import furnish, group_of
 from napari_organoid_synth.widgets.train.generator_picture import GeneratorPicture
+from napari_organoid_synth.widgets.train.headings import GENERATOR
 from napari_organoid_synth.widgets.train.start_form import StartForm
 
 SHOWN = ("tiles.size", "train.steps", "tiles.turn", "tiles.flip")
@@ -65,11 +67,12 @@ class RecipeForm(QWidget):
             "Generator",
             "A painter that is ready at once, or a network that learns from your pairs.",
         )
-        for name in GENERATORS.names():
+        for name in sorted(GENERATORS.names(), key=lambda name: group_of(generator_config(name))):
             config = generator_config(name)
             if not kinds or config.kind in kinds:
                 self.generator.addItem(config.title, name)
                 self.generator.setItemData(self.generator.count() - 1, config.when, Qt.ItemDataRole.ToolTipRole)
+        self.list = furnish(self.generator)
         column.addWidget(self.generator)
         self.picture = GeneratorPicture()
         column.addWidget(self.picture)
@@ -83,7 +86,13 @@ class RecipeForm(QWidget):
         offered = generator_config(self.generator.itemData(0))
         hidden = ("start", "draws") if kinds else ("start",)
         self.form = settings_form(
-            Recipe, shown=SHOWN, hidden=hidden, titles=TITLES, choices={"tiles.size": offered.tiles}, fixed=("gan",)
+            Recipe,
+            shown=SHOWN,
+            hidden=hidden,
+            titles=TITLES,
+            choices={"tiles.size": offered.tiles},
+            member_headings=GENERATOR,
+            fixed=("gan",),
         )
         column.addWidget(self.form.native)
         if first is not None:
@@ -127,6 +136,7 @@ class RecipeForm(QWidget):
             Side that most objects do not exceed, px; 0: not known.
         """
         self._data = (images, side, object_side)
+        self.list.images, self.list.side = images, side
         self._suggest()
 
     def _suggest(self) -> None:
