@@ -34,10 +34,11 @@ class Walker(StandIn):
 
     def __init__(self, **model):
         super().__init__(**model)
-        self.walks, self.lights = [], []
+        self.walks, self.lights, self.looks = [], [], []
 
-    def paint(self, canvas, labels=None, *, walk=None, light=None, **more):
+    def paint(self, canvas, labels=None, *, walk=None, light=None, look=None, **more):
         self.walks.append((canvas, walk))
+        self.looks.append((light, look))
         self.asked.append(("paint", canvas))
         side = (64, 64) if labels is None else labels.shape
         pixels = np.full((1, *side), round(100 * (walk or {}).get("pad_x", 0)) + 100, np.uint8)
@@ -216,6 +217,23 @@ def test_a_film_is_saved_and_becomes_a_layer(shown, tmp_path, monkeypatch):
     assert layer.data.shape == (5, *shown.paint.session.layers.pixels.shape[1:])
     assert layer.extent.world[1, -1] < 0  # left of the painting
     assert [int(frame[0, 0]) for frame in layer.data] == [125, 108, 80, 80, 108]
+
+
+def test_a_film_and_variations_have_light_and_look_of_the_picture(shown, tmp_path, monkeypatch):
+    shown.begin()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "walk.gif"), ""))
+    shown.light.sliders["brightness"].setValue(0.25)
+    shown.light.look_combo.setCurrentIndex(1)
+    shown.qtbot.waitUntil(lambda: shown.light.look is not None, timeout=10_000)
+    shown.panel.frames.setValue(3)
+    for button, sentence in ((shown.panel.film_button, "Saved"), (shown.panel.variations_button, "4 variations")):
+        shown.renderer.looks.clear()
+        button.click()
+        shown.qtbot.waitUntil(lambda sentence=sentence: sentence in shown.sections.outcome.text(), timeout=10_000)
+        assert shown.renderer.looks
+        for light, look in shown.renderer.looks:
+            assert light["brightness"] == 0.25
+            np.testing.assert_array_equal(look, shown.light.look)
 
 
 def test_a_film_that_cannot_be_saved_says_why(shown, tmp_path, monkeypatch):

@@ -138,8 +138,8 @@ class Renderer:
         if (before := self.scenes.get(name)) is not None:
             scene.light, scene.look = before.light, before.look
             before.forget()
-        if light is not None:
-            scene.light = LightSettings.parse(light)
+        if light is not None or "look" in request.arrays:
+            scene.light, scene.look = LightSettings.parse(light or {}), request.arrays.get("look")
         self.scenes[name] = scene
         box = scene.paint(self._opened().generator)
         return self._painted(scene, box, whole=True)
