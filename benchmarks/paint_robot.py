@@ -32,6 +32,8 @@ from paint import Hand, simulated, until, wait
 from window_lag import Lag
 
 SETTLE_SECONDS = 120
+KEPT_LAYERS = 6
+"""Layers that may lie in the window before a person tidies up."""
 
 
 class Robot:
@@ -64,8 +66,10 @@ class Robot:
         self.dock = open_dock(self.viewer, "Generate")
 
     def start(self) -> None:
-        """Begin a painting on an empty canvas or a real pair."""
+        """Begin a painting on an empty canvas or a real pair, without the layers of earlier ones."""
         panel = self.dock.painting.panel
+        if len(self.viewer.layers) > KEPT_LAYERS:
+            self.viewer.layers.clear()
         kind = str(self.rng.choice(["empty", "pair"]))
         panel.form.kind.setCurrentIndex(panel.form.kind.findData(kind))
         for box in (panel.form.width_box, panel.form.height_box):

@@ -44,11 +44,16 @@ class Walker(StandIn):
         pixels = np.full((1, *side), round(100 * (walk or {}).get("pad_x", 0)) + 100, np.uint8)
         drawn = np.eye(64, dtype=np.int32) if labels is None else None
         self.masks[canvas], self.seeds[canvas], self.reals[canvas] = np.array(labels), 0, None
-        message = {"canvas": canvas, "serial": 1, "box": (0, 0, *side), "pixels": pixels, "labels": drawn}
-        return self._later(lambda: self.painted.emit(SimpleNamespace(**message, full=True, facts={})))
+        serial = self.serial + 1
+        message = {"canvas": canvas, "serial": serial, "box": (0, 0, *side), "pixels": pixels, "labels": drawn}
+        facts = {"latent_seed": str(1000 + serial)}
+        self.shown = message
+        return self._later(lambda: self.painted.emit(SimpleNamespace(**message, full=True, facts=facts)))
 
     def light(self, canvas, settings, look=None):
         self.lights.append((canvas, settings, look))
+        message = {**self.shown, "serial": self.serial + 1, "pixels": self.shown["pixels"] // 2}
+        return self._later(lambda: self.painted.emit(SimpleNamespace(**message, full=True, facts={})))
 
 
 class Shown:
@@ -174,6 +179,38 @@ def test_image_and_mask_are_drawn_from_noise_and_follow(shown):
     shown.qtbot.waitUntil(lambda: "walk" in shown.viewer.layers, timeout=5000)
     shown.choose("painter")
     assert ("close", "walk") in shown.renderer.asked or shown.sections.controls.target is not None
+
+
+@pytest.mark.parametrize("shown", [JOINT], indirect=True)
+def test_what_a_walk_draws_is_kept_as_a_sample(shown):
+    assert shown.sections.keep_button.isHidden()
+    shown.choose("joint", seed=4)
+    shown.sections.draw_button.click()
+    shown.qtbot.waitUntil(lambda: not shown.sections.keep_button.isHidden(), timeout=5000)
+    shown.panel.pad.move_to(-0.25, 0.5)
+    image, _ = shown.viewer.layers
+    shown.qtbot.waitUntil(lambda: (image.data == 75).all(), timeout=5000)
+    latent = shown.sections.drawing.newest.facts["latent_seed"]
+    shown.light.sliders["brightness"].setValue(-0.5)
+    shown.qtbot.waitUntil(lambda: (image.data == 37).all(), timeout=5000)
+    shown.sections.keep_button.click()
+    shown.qtbot.waitUntil(lambda: "It is new in Curate." in shown.sections.outcome.text(), timeout=10_000)
+    store = Workspace.of(shown.viewer).store
+    [id] = store.ids()
+    pair = store.pair(id)
+    assert pair.labels.dtype == np.int32
+    np.testing.assert_array_equal(pair.labels, np.eye(64))
+    assert np.unique(pair.image).tolist() == [37]
+    record = pair.source.provenance
+    assert (record["generator"], record["seed"], record["latent_seed"]) == ("dcgan", 4, latent)
+    assert record["settings"]["walk"] == {"seed": 4, "pad_x": -0.25, "pad_y": 0.5}
+    assert record["settings"]["light"] == {"brightness": -0.5}
+    shown.renderer.shown["labels"][:] = 0
+    shown.sections.keep_button.click()
+    shown.qtbot.waitUntil(lambda: not shown.sections.error.isHidden(), timeout=5000)
+    assert store.ids() == [id]
+    shown.sections.show_choices(RunInfo("2", "run 2", "painter"), GenerateSettings())
+    assert shown.sections.keep_button.isHidden()
 
 
 @pytest.mark.parametrize("shown", [JOINT, {"walks": WALKS}], indirect=True)

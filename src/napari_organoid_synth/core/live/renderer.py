@@ -169,7 +169,7 @@ class Renderer:
 
     def _painted(self, scene: Scene, box: Box, whole: bool = False) -> Message:
         arrays = {"pixels": scene.picture(box)}
-        if whole and scene.drawn_labels is not None:
+        if scene.drawn_labels is not None:
             arrays["labels"] = scene.drawn_labels
         values = {"box": list(box), "full": box == scene.whole, "facts": scene.facts() if whole else {}}
         return Message("painted", values, arrays)
