@@ -60,7 +60,8 @@ class Deeds:
     strokes: int = 0
     stamps: int = 0
     deleted: int = 0
-    shapes: set[str] = field(default_factory=set)
+    shapes: set[str] = field(default_factory=set)  # real images
+    runs: set[str] = field(default_factory=set)  # that drew shapes
 
 
 class PaintSession(QObject):
