@@ -5,13 +5,14 @@
 At random: strokes, erasing, fill, undo and redo, other starts, other runs and seeds, layers renamed and removed,
 the dock closed and opened, the renderer killed. After every act the window is given time to settle; then the mask that
 the renderer was sent must be the layer's, and the picture must be that of a canvas painted by the renderer (whole or in
-parts), not an older one. It prints what was done, exceptions, the lag of the window, and the memory of window and
-renderer at the beginning and the end.
+parts), not an older one. After every 50 acts all layers are removed, with napari's memory of up to 100 steps of each,
+and the memory of window and renderer is printed; at last what was done, exceptions, and the lag of the window.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -32,6 +33,8 @@ from paint import Hand, simulated, until, wait
 from window_lag import Lag
 
 SETTLE_SECONDS = 120
+KEPT_LAYERS = 6
+"""Layers that may lie in the window before a person tidies up."""
 
 
 class Robot:
@@ -64,8 +67,10 @@ class Robot:
         self.dock = open_dock(self.viewer, "Generate")
 
     def start(self) -> None:
-        """Begin a painting on an empty canvas or a real pair."""
+        """Begin a painting on an empty canvas or a real pair, without the layers of earlier ones."""
         panel = self.dock.painting.panel
+        if len(self.viewer.layers) > KEPT_LAYERS:
+            self.viewer.layers.clear()
         kind = str(self.rng.choice(["empty", "pair"]))
         panel.form.kind.setCurrentIndex(panel.form.kind.findData(kind))
         for box in (panel.form.width_box, panel.form.height_box):
@@ -127,6 +132,16 @@ class Robot:
         wait(200)
         self.open()
 
+    def tidy(self) -> None:
+        """End the painting and remove all layers, whose steps napari keeps for its undo."""
+        if self.session is not None:
+            self.session.labels.mode = "pan_zoom"
+            self.dock.painting.panel.launcher.cancel()
+        self.hand = None
+        self.viewer.layers.clear()
+        wait(300)
+        gc.collect()
+
     # --- one after the other ---
 
     def act(self) -> None:
@@ -173,10 +188,10 @@ class Robot:
 def memory(robot: Robot) -> dict[str, int]:
     """Return the memory of window and renderer, MB."""
     found = {"window": psutil.Process().memory_info().rss >> 20}
-    session = robot.session
-    if session is not None and session.renderer.pid:
+    pid = robot.dock.painting.panel.renderer.pid
+    if pid:
         with suppress(psutil.Error):
-            found["renderer"] = psutil.Process(session.renderer.pid).memory_info().rss >> 20
+            found["renderer"] = psutil.Process(pid).memory_info().rss >> 20
     return found
 
 
@@ -215,10 +230,12 @@ def main() -> None:
             note(*sys.exc_info())
         number = sum(robot.done.values())
         if number % 50 == 0:
+            robot.tidy()
             samples.append(memory(robot))
             print(number, json.dumps(samples[-1]), len(errors), flush=True)
         if number == 100:
             first = samples[-1]
+    robot.tidy()
     late = np.percentile(lag.late, (50, 99))
     print(json.dumps({
         "minutes": options.minutes, "acts": dict(robot.done), "errors": len(errors), "memory_after_100_acts": first,

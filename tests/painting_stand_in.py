@@ -45,6 +45,7 @@ class StandIn(QObject):
     def __init__(self, **model):
         super().__init__()
         self.model, self.state, self.wait, self.serial = MODEL | model, "stopped", False, 0
+        self.excluded = ()
         self.asked, self.masks, self.reals, self.seeds, self.held = [], {}, {}, {}, []
         self.known = {"sources": {"a": 1.0}, "residual": {}, "largest_piece": 9, "seed": 0, "latent_seed": "77"}
 
@@ -52,8 +53,9 @@ class StandIn(QObject):
         self.asked.append(("open", str(model)))
         return self._later(lambda: self.opened.emit(self.model))
 
-    def paint(self, canvas, labels=None, *, seed=0, real=None, **_):
+    def paint(self, canvas, labels=None, *, seed=0, real=None, exclude=(), **_):
         self.asked.append(("paint", seed, real is not None))
+        self.excluded = tuple(exclude)
         self.masks[canvas], self.seeds[canvas] = np.array(labels), seed
         self.reals[canvas] = None if real is None else (np.array(labels), np.array(real))
         return self._answer(canvas, (0, 0, *labels.shape), self.known | {"seed": seed})

@@ -105,6 +105,11 @@ def test_light_falls_on_the_whole_and_on_what_changes_later(live_model: Models) 
     look = np.full((1, 9, 9), 77, np.uint8)
     looked = ask(renderer, Message("light", {"serial": 7, "canvas": "a", "settings": None}, {"look": look}))
     assert np.unique(looked.arrays["pixels"]).tolist() == [77]
+    request = painting(7, labels, light={"brightness": 0.1})
+    request.arrays["look"] = look
+    assert ask(renderer, request).arrays["pixels"].min() > 77  # look and light of the painting itself
+    again = ask(renderer, painting(7, labels))
+    assert again.arrays["pixels"].min() > 77  # both stay
     back = ask(renderer, Message("light", {"serial": 8, "canvas": "a", "settings": None}))
     np.testing.assert_array_equal(back.arrays["pixels"], renderer.scenes["a"].image)
     dark = ask(renderer, Message("light", {"serial": 9, "canvas": "a", "settings": {"gamma": 99}}))

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.analogy import Analogy
 from napari_organoid_synth.core.job import Control, Event, Finished, Warned
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.adding import add_pair
@@ -24,6 +25,7 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.synthesis.generate import generate
+from napari_organoid_synth.core.synthesis.paint_now import run_to_use
 from napari_organoid_synth.core.synthesis.provenance import painted_sentence
 from napari_organoid_synth.core.synthesis.sampler import Sampler
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
@@ -110,6 +112,20 @@ def test_a_real_mask_in_a_file_or_script_is_known_by_its_outlines(one: Project, 
     model = TrainedGenerator.open(Run(three.run_path()), device="cpu")
     (pair,) = Sampler(model, GenerateSettings()).paint([image(1).labels])
     assert "image_1" not in pair.source.provenance["painted"]["sources"]
+
+
+def test_a_painter_that_cannot_be_made_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make(tmp_path / "p", [image(0)])
+    left = project.job("train")  # of a process that was killed
+    left.begin("train", ["generate"])
+    monkeypatch.setattr(type(left), "alive", False)
+    monkeypatch.setattr(Analogy, "keep", lambda *_: (_ for _ in ()).throw(UserError("The disk is full.")))
+    with pytest.raises(UserError, match="disk is full"):
+        list(run_to_use(project, "analogy", Control()))
+    assert list((project.path / "runs").iterdir()) == []
+    monkeypatch.undo()
+    ready(project)
+    assert len(project.runs()) == 1
 
 
 def test_an_imported_painter_knows_the_images_of_the_project_under_other_names(one: Project, tmp_path: Path) -> None:

@@ -34,20 +34,26 @@ class Walker(StandIn):
 
     def __init__(self, **model):
         super().__init__(**model)
-        self.walks, self.lights = [], []
+        self.walks, self.lights, self.looks = [], [], []
 
-    def paint(self, canvas, labels=None, *, walk=None, light=None, **more):
+    def paint(self, canvas, labels=None, *, walk=None, light=None, look=None, **more):
         self.walks.append((canvas, walk))
+        self.looks.append((light, look))
         self.asked.append(("paint", canvas))
         side = (64, 64) if labels is None else labels.shape
         pixels = np.full((1, *side), round(100 * (walk or {}).get("pad_x", 0)) + 100, np.uint8)
         drawn = np.eye(64, dtype=np.int32) if labels is None else None
         self.masks[canvas], self.seeds[canvas], self.reals[canvas] = np.array(labels), 0, None
-        message = {"canvas": canvas, "serial": 1, "box": (0, 0, *side), "pixels": pixels, "labels": drawn}
-        return self._later(lambda: self.painted.emit(SimpleNamespace(**message, full=True, facts={})))
+        serial = self.serial + 1
+        message = {"canvas": canvas, "serial": serial, "box": (0, 0, *side), "pixels": pixels, "labels": drawn}
+        facts = {"latent_seed": str(1000 + serial)}
+        self.shown = message
+        return self._later(lambda: self.painted.emit(SimpleNamespace(**message, full=True, facts=facts)))
 
     def light(self, canvas, settings, look=None):
         self.lights.append((canvas, settings, look))
+        message = {**self.shown, "serial": self.serial + 1, "pixels": self.shown["pixels"] // 2}
+        return self._later(lambda: self.painted.emit(SimpleNamespace(**message, full=True, facts={})))
 
 
 class Shown:
@@ -175,6 +181,38 @@ def test_image_and_mask_are_drawn_from_noise_and_follow(shown):
     assert ("close", "walk") in shown.renderer.asked or shown.sections.controls.target is not None
 
 
+@pytest.mark.parametrize("shown", [JOINT], indirect=True)
+def test_what_a_walk_draws_is_kept_as_a_sample(shown):
+    assert shown.sections.keep_button.isHidden()
+    shown.choose("joint", seed=4)
+    shown.sections.draw_button.click()
+    shown.qtbot.waitUntil(lambda: not shown.sections.keep_button.isHidden(), timeout=5000)
+    shown.panel.pad.move_to(-0.25, 0.5)
+    image, _ = shown.viewer.layers
+    shown.qtbot.waitUntil(lambda: (image.data == 75).all(), timeout=5000)
+    latent = shown.sections.drawing.newest.facts["latent_seed"]
+    shown.light.sliders["brightness"].setValue(-0.5)
+    shown.qtbot.waitUntil(lambda: (image.data == 37).all(), timeout=5000)
+    shown.sections.keep_button.click()
+    shown.qtbot.waitUntil(lambda: "It is new in Curate." in shown.sections.outcome.text(), timeout=10_000)
+    store = Workspace.of(shown.viewer).store
+    [id] = store.ids()
+    pair = store.pair(id)
+    assert pair.labels.dtype == np.int32
+    np.testing.assert_array_equal(pair.labels, np.eye(64))
+    assert np.unique(pair.image).tolist() == [37]
+    record = pair.source.provenance
+    assert (record["generator"], record["seed"], record["latent_seed"]) == ("dcgan", 4, latent)
+    assert record["settings"]["walk"] == {"seed": 4, "pad_x": -0.25, "pad_y": 0.5}
+    assert record["settings"]["light"] == {"brightness": -0.5}
+    shown.renderer.shown["labels"][:] = 0
+    shown.sections.keep_button.click()
+    shown.qtbot.waitUntil(lambda: not shown.sections.error.isHidden(), timeout=5000)
+    assert store.ids() == [id]
+    shown.sections.show_choices(RunInfo("2", "run 2", "painter"), GenerateSettings())
+    assert shown.sections.keep_button.isHidden()
+
+
 @pytest.mark.parametrize("shown", [JOINT, {"walks": WALKS}], indirect=True)
 def test_variations_stand_side_by_side(shown):
     if shown.renderer.model["shape"] == "joint":
@@ -216,6 +254,23 @@ def test_a_film_is_saved_and_becomes_a_layer(shown, tmp_path, monkeypatch):
     assert layer.data.shape == (5, *shown.paint.session.layers.pixels.shape[1:])
     assert layer.extent.world[1, -1] < 0  # left of the painting
     assert [int(frame[0, 0]) for frame in layer.data] == [125, 108, 80, 80, 108]
+
+
+def test_a_film_and_variations_have_light_and_look_of_the_picture(shown, tmp_path, monkeypatch):
+    shown.begin()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "walk.gif"), ""))
+    shown.light.sliders["brightness"].setValue(0.25)
+    shown.light.look_combo.setCurrentIndex(1)
+    shown.qtbot.waitUntil(lambda: shown.light.look is not None, timeout=10_000)
+    shown.panel.frames.setValue(3)
+    for button, sentence in ((shown.panel.film_button, "Saved"), (shown.panel.variations_button, "4 variations")):
+        shown.renderer.looks.clear()
+        button.click()
+        shown.qtbot.waitUntil(lambda sentence=sentence: sentence in shown.sections.outcome.text(), timeout=10_000)
+        assert shown.renderer.looks
+        for light, look in shown.renderer.looks:
+            assert light["brightness"] == 0.25
+            np.testing.assert_array_equal(look, shown.light.look)
 
 
 def test_a_film_that_cannot_be_saved_says_why(shown, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +166,23 @@ def test_a_real_pair_stays_real_where_its_mask_does(make_napari_viewer, qtbot):
     picture = painter.follows()
     np.testing.assert_array_equal(picture[:, ~changed], real[:, ~changed])
     assert (picture[0][changed] == 23).all()
+    painter.session.end()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_real_mask_in_another_size_is_still_not_painted_with_its_own_image(make_napari_viewer, qtbot, kept):
+    labels, image = np.eye(SIDE, dtype=np.int32), np.full((1, SIDE, SIDE), 9, np.uint8)
+    start = Start(
+        StartChoice("pair", "a", keep_real=kept), labels, image=image, limits=((0, 255),), pixel_size=(0.5, 0.5)
+    )
+    start = replace(start, real=image) if kept else replace(start, barred=("a",))
+    painter = Painter(make_napari_viewer(), StandIn(), qtbot, start)
+    painter.labels.data = labels[:90, :100].copy()
+    painter.settle()
+    assert painter.renderer.excluded == ("a",)
+    assert painter.session.start.barred == ("a",)
+    assert painter.session.start.pixel_size == (0.5, 0.5)
+    assert painter.follows().shape == (1, 90, 100)
     painter.session.end()
 
 

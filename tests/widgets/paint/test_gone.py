@@ -1,4 +1,4 @@
-"""What is closed is gone: neither the viewer nor its layers, the workspace or the renderer keep a painting or its panel."""
+"""What is closed is gone: viewer, layers, workspace and renderer keep neither a painting nor its panel."""
 
 from __future__ import annotations
 

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QSpinBox
 
+from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs
 from napari_organoid_synth.core.pairs.ome_tiff import write_pair
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 from napari_organoid_synth.widgets.paint.panel import PaintPanel
 from napari_organoid_synth.widgets.paint.session import PaintOptions
@@ -128,6 +131,7 @@ def test_what_is_kept_is_a_new_sample_with_its_record(shown):
         "strokes": 1,
         "stamps": 0,
         "shapes": [],
+        "runs": [],
         "box": [0, 0, 96, 96],
         "synthetic": 1.0,
     }
@@ -135,6 +139,33 @@ def test_what_is_kept_is_a_new_sample_with_its_record(shown):
     assert record["mask"]["names"] == []
     assert record["latent_seed"] == "77"
     assert record["painted"]["sources"] == {"a": 1.0}
+
+
+def test_new_cells_have_shapes_that_a_mask_generator_drew(shown):
+    path = shown.workspace.project.path / "runs" / "20260101-000000-train"
+    codec = Codec(low=(0,), high=(255,), dtype="uint8", mask_kind="instances", class_names=("nucleus",))
+    run = Run.create(path, Recipe().override("gan=dcgan", "draws=masks", "tiles.size=64"), codec)
+    run.put(b"", 100, {"seen": 1})
+    masks = np.zeros((2, 64, 64), np.int32)
+    masks[0, 20:30, 20:40] = masks[1, 30:36, 30:36] = 1
+    run.write_preview(100, np.zeros((2, 1, 64, 64), np.uint8), masks)
+    session, tools = shown.begin(), shown.panel.tools
+    titles = [tools.source.itemText(row) for row in range(tools.source.count())]
+    assert titles == ["from real masks", "like real ones, drawn", "from a mask generator"]
+    tools.source.setCurrentIndex(2)
+    tools.button.click()
+    shown.qtbot.waitUntil(lambda: tools.stamp.is_on, timeout=10_000)
+    tools.stamp._place = (40.0, 40.0)
+    tools.stamp._angle, tools.stamp._scale = 0.0, 1.0
+    tools.stamp._shape_changed()
+    tools.stamp.drop()
+    assert np.count_nonzero(session.labels.data) in (pytest.approx(200, rel=0.1), pytest.approx(36, rel=0.2))
+    shown.settle()
+    with shown.qtbot.waitSignal(shown.workspace.samplesChanged, timeout=10_000):
+        shown.panel.keeper.keep_button.click()
+    drawn = shown.workspace.store.pair("painting").source.provenance["drawn"]
+    assert (drawn["stamps"], drawn["shapes"], drawn["runs"]) == (1, [], [run.name])
+    assert shown.workspace.remembered("paint")["source"] == "generated"
 
 
 def test_a_changed_real_pair_is_real_where_it_was_not_changed_and_never_counts_as_the_pair(shown):

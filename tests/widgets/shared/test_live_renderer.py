@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from live_models import mask
 from napari_organoid_synth.core.live.frames import Message
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.widgets.shared.live_exchange import LiveExchange
 from napari_organoid_synth.widgets.shared.live_renderer import LiveRenderer, PaintedMessage
 from napari_organoid_synth.widgets.shared.renderer_process import RendererProcess
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -228,7 +229,7 @@ def test_stopping_ends_the_process(qtbot: QtBot, heard: Listener, live_model: Ca
 def test_a_process_without_work_ends_and_comes_back(
     qtbot: QtBot, heard: Listener, live_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LiveRenderer, "IDLE_MINUTES", 0.5 / 60)
+    monkeypatch.setattr(LiveExchange, "IDLE_MINUTES", 0.5 / 60)
     renderer, labels = heard.renderer, mask()
     renderer.open(live_model("pix2pix"))
     heard.wait(qtbot, renderer.paint("a", labels))

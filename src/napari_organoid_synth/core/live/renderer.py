@@ -138,8 +138,8 @@ class Renderer:
         if (before := self.scenes.get(name)) is not None:
             scene.light, scene.look = before.light, before.look
             before.forget()
-        if light is not None:
-            scene.light = LightSettings.parse(light)
+        if light is not None or "look" in request.arrays:
+            scene.light, scene.look = LightSettings.parse(light or {}), request.arrays.get("look")
         self.scenes[name] = scene
         box = scene.paint(self._opened().generator)
         return self._painted(scene, box, whole=True)
@@ -169,7 +169,7 @@ class Renderer:
 
     def _painted(self, scene: Scene, box: Box, whole: bool = False) -> Message:
         arrays = {"pixels": scene.picture(box)}
-        if whole and scene.drawn_labels is not None:
+        if scene.drawn_labels is not None:
             arrays["labels"] = scene.drawn_labels
         values = {"box": list(box), "full": box == scene.whole, "facts": scene.facts() if whole else {}}
         return Message("painted", values, arrays)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,11 +41,14 @@ class Stamp:
         Its label in masks of classes, otherwise 1.
     source : str
         Name of the real image that it was cut from; empty for a drawn one.
+    run : str
+        Name of the run that drew it; empty where none did.
     """
 
     depth: NDArray[np.float32]
     value: int = 1
     source: str = ""
+    run: str = ""
 
     def turned(self, angle: float = 0.0, scale: float = 1.0) -> NDArray[np.bool_]:
         """Return its pixels (Y, X), turned and scaled about their middle.
@@ -107,6 +110,40 @@ def real_stamps(pairs: Sequence[SamplePair]) -> list[Stamp]:
         )
     places = np.linspace(0, len(found) - 1, min(len(found), MAX_STAMPS)).round().astype(int)
     return [found[place] for place in places]
+
+
+def generated_stamps(
+    masks: NDArray[np.integer[Any]], mask_kind: MaskKind, class_names: Sequence[str], run: str
+) -> list[Stamp]:
+    """Cut the objects out of masks that a generator drew; see `real_stamps`.
+
+    Parameters
+    ----------
+    masks : NDArray (N, Y, X) int
+        Its samples.
+    mask_kind, class_names
+        Of its codec.
+    run : str
+        Its name.
+
+    Raises
+    ------
+    UserError
+        If they hold no whole object.
+    """
+    names = tuple(class_names) or ("object",)
+    pairs = [
+        SamplePair(run, np.zeros((1, *mask.shape), np.uint8), mask.astype(np.int32), mask_kind, names) for mask in masks
+    ]
+    try:
+        cut = real_stamps(pairs)
+    except UserError:
+        raise UserError(
+            f"The newest samples of {run} hold no whole object.",
+            "Expected objects that no border of a tile cuts.",
+            "Choose shapes from the real masks.",
+        ) from None
+    return [replace(stamp, source="", run=run) for stamp in cut]
 
 
 def fitted_stamps(pairs: Sequence[SamplePair], seed: int = 0, number: int = FITTED) -> list[Stamp]:

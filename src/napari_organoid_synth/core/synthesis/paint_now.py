@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator
 from contextlib import suppress
+from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.config import untrained
@@ -12,8 +14,12 @@ from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pair import content_hash
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import first_recipe
+from napari_organoid_synth.core.runs.files import checkpoint_steps
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.runs.sharing import find_run
+
+MADE_HERE = ["generate"]
+"""Arguments in the record of a run that is made because it is needed."""
 
 
 def run_to_use(project: Project, name: str, control: Control) -> Generator[Event, None, Run]:
@@ -57,12 +63,24 @@ def _painter(project: Project, name: str, control: Control) -> Generator[Event, 
                 return run
     from napari_organoid_synth.core.training.train import train  # with torch, which the painter does not need
 
+    for job in project.jobs("train"):
+        if job.info.get("arguments") == MADE_HERE and not job.alive:
+            _drop_unfinished(job.path)  # its process was killed
     job = project.job("train")
-    job.begin("train", ["generate"])
-    recipe = first_recipe([pair.size for pair in pairs], name).override("train.previews=1")
-    for event in job.record(train(project, recipe, control, folder=job.path)):
-        if isinstance(event, Warned | Saved):
-            yield event
-        if isinstance(event, Finished) and event.reason != "completed":
-            raise UserError("Stopped before the painter was ready.", "", "Start again.")
-    return Run(job.path)
+    try:
+        job.begin("train", MADE_HERE)
+        recipe = first_recipe([pair.size for pair in pairs], name).override("train.previews=1")
+        for event in job.record(train(project, recipe, control, folder=job.path)):
+            if isinstance(event, Warned | Saved):
+                yield event
+            if isinstance(event, Finished) and event.reason != "completed":
+                raise UserError("Stopped before the painter was ready.", "", "Start again.")
+        return Run(job.path)
+    finally:
+        _drop_unfinished(job.path)
+
+
+def _drop_unfinished(path: Path) -> None:
+    """Delete the folder of a painter that was not finished: nothing in it can be used."""
+    if not checkpoint_steps(path):
+        shutil.rmtree(path, ignore_errors=True)

@@ -48,6 +48,7 @@ class DrawnRecord(FrozenModel):
     strokes: int = Field(ge=0, description="Strokes of brush, eraser, fill and polygon; undone ones count, too.")
     stamps: int = Field(0, ge=0, description="Objects that were stamped.")
     shapes: tuple[str, ...] = Field((), description="Real images that the stamped shapes were cut from.")
+    runs: tuple[str, ...] = Field((), description="Runs of generators that drew stamped shapes.")
     box: tuple[int, int, int, int] | None = Field(
         None, description="First row and column, last row and column plus one, of all synthetic pixels."
     )

@@ -148,7 +148,7 @@ class LiveControls(QObject):
 
     def _ask_variations(self, places: Sequence[WalkSettings]) -> None:
         if self.target is not None:
-            self._variations.ask(places, self.target.mask(), self._light(), self.target.exclude)
+            self._variations.ask(places, self.target.mask(), self._light(), self.target.exclude, self.light.look)
 
     def _show_variations(self, messages: Sequence[Any]) -> None:
         """Show variations side by side, right of the picture that they vary; those before give way."""
@@ -184,7 +184,7 @@ class LiveControls(QObject):
         if self.target is not None:
             self._back = back
             self._path = path if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.gif")
-            self._film.ask(places, self.target.mask(), self._light(), self.target.exclude)
+            self._film.ask(places, self.target.mask(), self._light(), self.target.exclude, self.light.look)
 
     def _write_film(self, messages: Sequence[Any]) -> None:
         path, target = self._path, self.target

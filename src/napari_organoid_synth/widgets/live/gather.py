@@ -55,6 +55,7 @@ class Gatherer(QObject):
         labels: NDArray[Any] | None = None,
         light: dict[str, Any] | None = None,
         exclude: Sequence[str] = (),
+        look: NDArray[Any] | None = None,
     ) -> None:
         """Ask for the pictures of places; what was asked for before is given up.
 
@@ -68,10 +69,12 @@ class Gatherer(QObject):
             Settings of the light.
         exclude : sequence of str
             Real images that a painter without training may not use.
+        look : NDArray (C, Y, X), optional
+            A real image whose tones are taken.
         """
         self.stop()
         self._canvas, self._places, self._taken = f"places {next(_numbers)}", list(places), []
-        self._labels, self._more = labels, {"light": light, "exclude": tuple(exclude)}
+        self._labels, self._more = labels, {"light": light, "exclude": tuple(exclude), "look": look}
         self._next()
 
     def _next(self) -> None:

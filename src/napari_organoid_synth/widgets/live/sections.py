@@ -12,9 +12,13 @@ from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.live.controls import LiveControls
+from napari_organoid_synth.widgets.live.keep_drawn import drawn_pair, keep_drawn
 from napari_organoid_synth.widgets.live.light_panel import LightPanel
-from napari_organoid_synth.widgets.live.target import LiveTarget, NoiseDrawing
+from napari_organoid_synth.widgets.live.noise import NoiseDrawing
+from napari_organoid_synth.widgets.live.target import LiveTarget
 from napari_organoid_synth.widgets.live.walk_panel import WalkPanel
+from napari_organoid_synth.widgets.paint.keep import learned_from
+from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.cards import ErrorCard
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.first_painter import NOW
@@ -24,6 +28,7 @@ from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 PAINT_FIRST = "Start painting above: the image of that painting follows these controls."
 DRAW_FIRST = "Draws image and mask as two layers, which follow these controls."
+KEEP_TIP = "Saves image and mask as a sample, with the record of how they were made."
 NOTHING = "Choose a generator above."
 FILES = "GIF (*.gif);;MP4 (*.mp4);;Stack of TIFF (*.tif)"
 
@@ -46,10 +51,12 @@ class LiveSections(QWidget):
         self.light_panel, self.walk_panel, self.error = LightPanel(), WalkPanel(), ErrorCard()
         self.controls = LiveControls(viewer, paint.renderer, self.light_panel, self.walk_panel, self)
         self.drawing = NoiseDrawing(viewer, paint.renderer, self)
+        self._background = Background(self)
         self._build()
         paint.sessionChanged.connect(self._follow_painting)
         paint.launcher.changed.connect(self._see_model)
         self.drawing.began.connect(self._follow)
+        self.drawing.drawn.connect(self._judge_keep)
         self.controls.told.connect(self._tell)
         self.controls.failed.connect(self.error.show_error)
         self.walk_panel.filmAsked.connect(self._ask_file)
@@ -66,6 +73,9 @@ class LiveSections(QWidget):
         self.draw_button = QPushButton("Draw image and mask")
         named(self.draw_button, "Draw image and mask", DRAW_FIRST)
         self.draw_button.clicked.connect(self._draw)
+        self.keep_button = QPushButton("Keep this pair")
+        named(self.keep_button, "Keep this pair", KEEP_TIP)
+        self.keep_button.clicked.connect(self._keep)
         for fold, hint, panel in zip(
             (self.light_fold, self.walk_fold), self.hints, (self.light_panel, self.walk_panel), strict=True
         ):
@@ -73,6 +83,7 @@ class LiveSections(QWidget):
             fold.addWidget(hint)
             fold.addWidget(panel)
         self.walk_fold.content().layout().insertWidget(1, self.draw_button)
+        self.walk_fold.addWidget(self.keep_button)
         self.walk_fold.addWidget(self.outcome)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -150,6 +161,34 @@ class LiveSections(QWidget):
         self.light_panel.setVisible(acts)
         self.walk_panel.setVisible(acts)
         self.draw_button.setVisible(joint and not acts and self._model is not None)
+        self._judge_keep()
+
+    def _judge_keep(self) -> None:
+        drawing = self.drawing.newest
+        self.keep_button.setVisible(drawing is not None and drawing.is_pair)
+
+    def _keep(self) -> None:
+        """Save image and mask as they are now, in the background."""
+        drawing, light = self.drawing.newest, dict(self.paint.keeper.light)
+        if drawing is None:
+            return
+        self.error.dismiss()
+        samples = self.workspace.ensure_project("drawn").samples_path
+        self.keep_button.setEnabled(False)
+
+        def keep() -> str:
+            return keep_drawn(drawn_pair(drawing, light, learned_from(drawing.path)), samples)
+
+        self._background.do(keep, self._kept, self._not_kept)
+
+    def _kept(self, id: str) -> None:
+        self.keep_button.setEnabled(True)
+        self._tell(f"Kept as '{id}'. It is new in Curate.")
+        self.workspace.samplesChanged.emit()
+
+    def _not_kept(self, error: BaseException) -> None:
+        self.keep_button.setEnabled(True)
+        self.error.show_error(error)
 
     def _record_light(self, _: object = None) -> None:
         """Tell what a kept painting records of its light."""
@@ -177,5 +216,6 @@ class LiveSections(QWidget):
     def close_live(self) -> None:
         """Stop, and end the threads; called when the dock closes."""
         self.drawing.end()
+        self._background.close()
         self.controls.close()
         self.light_panel.close_thread()

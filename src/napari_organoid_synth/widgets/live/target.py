@@ -1,23 +1,19 @@
-"""What the sliders of light and walks act on: a painting that is open, or image and mask drawn from noise."""
+"""What the sliders of light and walks act on, and layers of what the renderer drew."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.live.walk_settings import WalkSettings
 from napari_organoid_synth.core.pairs.pair import RGB, SamplePair, Source
 from napari_organoid_synth.layer_data import stack_layers
-from napari_organoid_synth.widgets.shared.layers import look_at, show_pair
+from napari_organoid_synth.widgets.shared.layers import show_pair
 
-CANVAS = "walk"
-NAME = "walk"
 GAP = 1.06
 """Distance of pictures side by side, as a share of their side."""
 
@@ -55,88 +51,6 @@ class LiveTarget:
         return {**self.model, "pixel_size": self.pixel_size}
 
 
-class NoiseDrawing(QObject):
-    """Image and mask that a generator draws from noise, as two layers that follow.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layers.
-    renderer : LiveRenderer
-    parent : QObject, optional
-
-    Signals
-    -------
-    began(LiveTarget)
-        The model is open.
-    """
-
-    began = Signal(object)
-
-    def __init__(self, viewer: Any, renderer: Any, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.viewer, self._renderer = viewer, renderer
-        self._model: dict[str, Any] = {}
-        self._starting = self.is_open = False
-        self._layers: tuple[Any, ...] = ()
-        renderer.opened.connect(self._take_model)
-        renderer.painted.connect(self._take)
-        renderer.failed.connect(self._fail)
-
-    def start(self, model: Path, checkpoint: str) -> None:
-        """Open a model; after `began` a place can be drawn.
-
-        Parameters
-        ----------
-        model : Path
-            Folder of a run, or a ``.synth`` file.
-        checkpoint : str
-            ``"newest"``, ``"best"``, or a step.
-        """
-        self.end()
-        self._starting = True
-        self._renderer.open(model, checkpoint)
-
-    def end(self) -> None:
-        """Stop following; layers stay as they are."""
-        self._starting = False
-        if self.is_open:
-            self.is_open, self._layers = False, ()
-            self._renderer.close(CANVAS)
-
-    def walk_to(self, place: WalkSettings) -> bool:
-        """Draw another place; return whether a picture follows."""
-        if self.is_open:
-            self._renderer.paint(CANVAS, None, seed=place.seed, walk=place.model_dump())
-        return self.is_open
-
-    def _take_model(self, model: Mapping[str, Any]) -> None:
-        if self._starting:
-            self._starting, self.is_open, self._model = False, True, dict(model)
-            size = self._model.get("pixel_size")
-            self.began.emit(LiveTarget(CANVAS, self._model, self.walk_to, pixel_size=tuple(size) if size else None))
-
-    def _fail(self, _: object) -> None:
-        self._starting = False
-
-    def _take(self, message: Any) -> None:
-        """Show what was drawn, in the layers that are there or in new ones."""
-        if message.canvas != CANVAS or not self.is_open:
-            return
-        arrays = [array for array in (_shown(message.pixels, self._model), message.labels) if array is not None]
-        fits = self._layers and all(
-            layer in self.viewer.layers and layer.data.shape == array.shape
-            for layer, array in zip(self._layers, arrays, strict=True)
-        )
-        if not fits:
-            self._layers = show_drawn(self.viewer, message, self._model, NAME)
-            look_at(self.viewer, self._layers)
-            return
-        for layer, array in zip(self._layers, arrays, strict=True):
-            np.copyto(layer.data, array)
-            layer.refresh(thumbnail=False, highlight=False, extent=False)
-
-
 def show_drawn(viewer: Any, message: Any, model: Mapping[str, Any], name: str) -> tuple[Any, ...]:
     """Add layers of what the renderer drew: image and mask, or the one of both that there is.
 
@@ -156,7 +70,7 @@ def show_drawn(viewer: Any, message: Any, model: Mapping[str, Any], name: str) -
         return (viewer.add_labels(np.array(labels), name=name),)
     drawn = np.zeros(message.pixels.shape[1:], np.int32) if labels is None else np.array(labels, np.int32)
     pixels = np.array(message.pixels)
-    image, mask = show_pair(viewer, _pair(name, pixels, drawn, model), outline=1)
+    image, mask = show_pair(viewer, pair_of(name, pixels, drawn, model), outline=1)
     if labels is None:
         viewer.layers.remove(mask)
         return (image,)
@@ -183,7 +97,7 @@ def show_film(viewer: Any, messages: Sequence[Any], model: Mapping[str, Any], na
     if not len(messages[0].pixels):
         viewer.add_labels(np.stack(masks), name=name)
         return
-    pairs = [_pair(name, np.array(one.pixels), mask, model) for one, mask in zip(messages, masks, strict=True)]
+    pairs = [pair_of(name, np.array(one.pixels), mask, model) for one, mask in zip(messages, masks, strict=True)]
     for data, options, kind in stack_layers(pairs, name)[: 1 + drawn]:
         scale = options["scale"]
         left = -GAP * scale[-1] * empty.shape[-1]
@@ -193,7 +107,7 @@ def show_film(viewer: Any, messages: Sequence[Any], model: Mapping[str, Any], na
             layer.contour = 1
 
 
-def _pair(name: str, pixels: NDArray[Any], labels: NDArray[np.int32], model: Mapping[str, Any]) -> SamplePair:
+def pair_of(name: str, pixels: NDArray[Any], labels: NDArray[np.int32], model: Mapping[str, Any]) -> SamplePair:
     """Return what was drawn as a pair, which layers are made from."""
     channels, size = tuple(model.get("channel_names") or ()), model.get("pixel_size")
     return SamplePair(
@@ -212,7 +126,7 @@ def _is_rgb(pixels: NDArray[Any]) -> bool:
     return len(pixels) == 3 and pixels.dtype == np.uint8
 
 
-def _shown(pixels: NDArray[Any], model: Mapping[str, Any]) -> NDArray[Any] | None:
+def shown(pixels: NDArray[Any], model: Mapping[str, Any]) -> NDArray[Any] | None:
     """Return pixels (C, Y, X) as a layer holds them; None where there are none."""
     if not len(pixels):
         return None

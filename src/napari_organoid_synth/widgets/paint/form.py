@@ -56,6 +56,7 @@ class StartForm(QWidget):
         for box, name in ((self.height_box, "Height"), (self.width_box, "Width")):
             box.setRange(16, MAX_SIDE)
             box.setSingleStep(32)
+            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # two numbers of four digits beside each other
             named(box, name, f"{name} of the canvas, 16 to {MAX_SIDE} px.")
             guard_wheel(box)
         self.keep_real = QCheckBox("Keep the real image elsewhere")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def take_painting(session: PaintSession, light: Mapping[str, Any] | None = None)
         labels=labels,
         image_class=next(iter(classes[session.options.image_class :]), None),
     )
-    deeds = Deeds(session.deeds.strokes, session.deeds.stamps, session.deeds.deleted, set(session.deeds.shapes))
+    deeds = replace(session.deeds, shapes=set(session.deeds.shapes), runs=set(session.deeds.runs))
     return Painting(pair, start, session.options, session.model, session.facts, deeds, dict(light or {}))
 
 
@@ -112,6 +112,7 @@ def provenance_of(painting: Painting, data: Mapping[str, str]) -> Provenance:
         strokes=painting.deeds.strokes,
         stamps=painting.deeds.stamps,
         shapes=tuple(sorted(painting.deeds.shapes)),
+        runs=tuple(sorted(painting.deeds.runs)),
         box=box,
         synthetic=round(share, 6),
     )

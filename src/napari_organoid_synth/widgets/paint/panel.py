@@ -16,6 +16,7 @@ from napari_organoid_synth.widgets.paint.keep import unlike_sentence
 from napari_organoid_synth.widgets.paint.keep_bar import KeepBar
 from napari_organoid_synth.widgets.paint.launch import PaintLauncher, PaintModel
 from napari_organoid_synth.widgets.paint.session import PaintOptions, PaintSession
+from napari_organoid_synth.widgets.paint.shapes import shapes_of
 from napari_organoid_synth.widgets.paint.tools import PaintTools
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.cards import ErrorCard
@@ -178,7 +179,7 @@ class PaintPanel(QWidget):
     def _began(self, session: PaintSession) -> None:
         session.factsChanged.connect(self._show_facts)
         session.pictured.connect(self.error.hide)
-        self.tools.follow(session, self.workspace.pairs)
+        self.tools.follow(session, shapes_of(self.workspace.project, self.workspace.pairs, session.mask_kind))
         self.sessionChanged.emit(session)
 
     def _ended(self, why: str) -> None:

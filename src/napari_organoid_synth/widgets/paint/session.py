@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -60,7 +60,8 @@ class Deeds:
     strokes: int = 0
     stamps: int = 0
     deleted: int = 0
-    shapes: set[str] = field(default_factory=set)
+    shapes: set[str] = field(default_factory=set)  # real images
+    runs: set[str] = field(default_factory=set)  # that drew shapes
 
 
 class PaintSession(QObject):
@@ -115,7 +116,7 @@ class PaintSession(QObject):
         self._ask = QTimer(self)
         self._ask.setSingleShot(True)
         self._ask.setInterval(FACTS_MS)
-        self._ask.timeout.connect(lambda: self.renderer.ask_facts(self.canvas))
+        self._ask.timeout.connect(self._ask_facts)
         self.mask_kind, names = kind_of(str(model.get("mask_kind", ""))), tuple(model.get("class_names", ()))
         self.layers = PaintLayers(viewer, start, self._first_picture(start), self.mask_kind, names, own)
         self.labels = self.layers.labels
@@ -178,11 +179,17 @@ class PaintSession(QObject):
             self._ask.stop()  # a full one follows
 
     def _resize(self) -> None:
-        """Begin again on a mask of another size; nothing of a real image remains."""
-        self.start = Start(self.start.choice, self.follower.sent, limits=self.layers.limits)
+        """Begin again on a mask of another size: nothing of a real image remains, nor may it paint what is its own."""
+        start = self.start
+        barred = start.barred if start.real is None else (start.choice.name,)
+        self.start = replace(start, labels=self.follower.sent, image=None, real=None, barred=barred)
+        self.options = replace(self.options, exclude=tuple(dict.fromkeys((*self.options.exclude, *barred))))
         pixels = self.layers.pixels
         self.layers.replace(np.zeros((len(pixels), *self.follower.sent.shape), pixels.dtype))
         self.paint_all()
+
+    def _ask_facts(self) -> None:
+        self.renderer.ask_facts(self.canvas)
 
     def _count(self) -> None:
         self.deeds.strokes += 1

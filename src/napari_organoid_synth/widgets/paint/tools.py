@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
-from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.live.stamps import Stamp, fitted_stamps, real_stamps
-from napari_organoid_synth.core.pairs.table import PairTable
+from napari_organoid_synth.core.live.stamps import Stamp
 from napari_organoid_synth.widgets.paint.classes import ClassButtons
 from napari_organoid_synth.widgets.paint.session import PaintSession
+from napari_organoid_synth.widgets.paint.shapes import Shapes
 from napari_organoid_synth.widgets.paint.stamp import StampTool
-from napari_organoid_synth.widgets.paint.start import usable_rows
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
-READ_PAIRS = 8
-"""Real pairs whose objects become shapes, at most."""
-SOURCES = {"real": "from real masks", "fitted": "like real ones, drawn"}
-SOURCE_TIP = "Shapes of new cells: cut out of your masks, or drawn with their measured sizes and forms."
+SOURCE_TIP = (
+    "Shapes of new cells: cut out of your masks, drawn with their measured sizes and forms, or cut out of the newest "
+    "samples of a generator that draws masks."
+)
 STAMP_TIP = "Lets a cell float under the mouse: click to drop it."
 HINT = (
     "Click: drop. Wheel: turn. Shift or Ctrl + wheel: grow. N or right click: next shape. Delete: remove the object "
@@ -57,16 +55,15 @@ class PaintTools(QWidget):
         super().__init__(parent)
         self._background = background
         self._session: PaintSession | None = None
-        self._stamps: dict[tuple[str, tuple[str, ...]], list[Stamp]] = {}
-        self._table: PairTable | None = None
+        self._stamps: dict[tuple[Any, ...], list[Stamp]] = {}
+        self._shapes: Shapes | None = None
+        self._wanted = "real"  # the source that a person chose, also where it is not offered now
         self.stamp: StampTool | None = None
         self.classes = ClassButtons()
         self.classes.chosen.connect(self._choose_class)
         self.new_ids = self._check("New number for each new object", True, IDS_TIP)
         self.overwrite = self._check("New cells cover others", False, OVER_TIP)
         self.source, self.button, self.hint = combo_box(), QPushButton("New cell"), WrapLabel(HINT)
-        for key, text in SOURCES.items():
-            self.source.addItem(text, key)
         named(self.source, "Shapes of new cells", SOURCE_TIP)
         named(self.button, "New cell", STAMP_TIP)
         self.button.setCheckable(True)
@@ -88,10 +85,10 @@ class PaintTools(QWidget):
 
     # --- a painting ---
 
-    def follow(self, session: PaintSession | None, table: PairTable | None) -> None:
+    def follow(self, session: PaintSession | None, shapes: Shapes | None = None) -> None:
         """Work on another painting; None: on none."""
         self.release()
-        self._session, self._table = session, table
+        self._session, self._shapes = session, shapes
         if session is None:
             return
         kind, labels = session.mask_kind, session.labels
@@ -104,10 +101,16 @@ class PaintTools(QWidget):
         self.classes.select(int(labels.selected_label))
         session.strokes.selected.connect(self.classes.select)
         self.new_ids.setVisible(kind == "instances")
-        if kind == "classes":
-            self.source.setCurrentIndex(0)
-        self.source.setEnabled(kind != "classes")
+        self._offer({} if shapes is None else shapes.sources)
         self._apply()
+
+    def _offer(self, sources: dict[str, str]) -> None:
+        with QSignalBlocker(self.source):
+            self.source.clear()
+            for key, text in sources.items():
+                self.source.addItem(text, key)
+            self.source.setCurrentIndex(max(0, self.source.findData(self._wanted)))
+        self.source.setEnabled(len(sources) > 1)
 
     def release(self) -> None:
         """End the stamp."""
@@ -141,6 +144,7 @@ class PaintTools(QWidget):
             self.stamp.stop()
 
     def _other_source(self) -> None:
+        self._wanted = str(self.source.currentData() or self._wanted)
         self.changed.emit()
         if self.stamp is not None and self.stamp.is_on:
             self.stamp.stop()
@@ -148,9 +152,10 @@ class PaintTools(QWidget):
 
     def _with_stamps(self, call: Callable[[list[Stamp]], None]) -> None:
         """Read shapes in the background, once for each source and set of pairs."""
-        source, table, tool = str(self.source.currentData()), self._table, self.stamp
-        rows = [entry for entry in usable_rows(table) if entry.n_objects != 0][:READ_PAIRS]
-        key = source, tuple(entry.name for entry in rows)
+        source, shapes, tool = str(self.source.currentData()), self._shapes, self.stamp
+        if shapes is None:
+            return
+        key = shapes.key(source)
         if key in self._stamps:
             call(self._stamps[key])
             return
@@ -165,7 +170,7 @@ class PaintTools(QWidget):
             self.failed.emit(error)
 
         self.button.setText("Reading shapes…")
-        self._background.do(lambda: read_stamps(source, table, rows), take, fail)
+        self._background.do(lambda: shapes.read(source), take, fail)
 
     def _start_stamp(self, stamps: list[Stamp]) -> None:
         if self.stamp is not None:
@@ -181,6 +186,7 @@ class PaintTools(QWidget):
             deeds = self._session.deeds
             deeds.stamps, deeds.strokes = deeds.stamps + 1, max(0, deeds.strokes - 1)  # napari told of it as a stroke
             deeds.shapes |= {stamp.source} - {""}
+            deeds.runs |= {stamp.run} - {""}
 
     def _count_deleted(self) -> None:
         if self._session is not None:
@@ -190,29 +196,11 @@ class PaintTools(QWidget):
 
     def remembered(self) -> dict[str, Any]:
         """Return what is kept for the next time."""
-        values = self.new_ids.isChecked(), self.overwrite.isChecked(), self.source.currentData()
+        values = self.new_ids.isChecked(), self.overwrite.isChecked(), self._wanted
         return dict(zip(REMEMBERED, values, strict=True))
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Show what was kept."""
         self.new_ids.setChecked(kept.get("new_ids") is not False)
         self.overwrite.setChecked(kept.get("overwrite") is True)
-        self.source.setCurrentIndex(max(0, self.source.findData(kept.get("source"))))
-
-
-def read_stamps(source: str, table: PairTable | None, rows: list[Any]) -> list[Stamp]:
-    """Read pairs and return their shapes, or shapes like them.
-
-    Raises
-    ------
-    UserError
-        If there is no pair, or it has no shapes.
-    """
-    from napari_organoid_synth.core.pairs.loading import read_entry
-
-    if table is None or not rows:
-        raise UserError(
-            "There are no real pairs to take shapes from.", "Expected some.", "Add pairs, or use the brush."
-        )
-    pairs = [read_entry(row, table.mask_kind, table.class_names) for row in rows]
-    return fitted_stamps(pairs) if source == "fitted" else real_stamps(pairs)
+        self._wanted = str(kept.get("source") or "real")

@@ -105,7 +105,8 @@ class LiveCanvas:
 
         So every picture is shown while a seed or a way through the noise is dragged, not only the last one.
         """
-        self.light, self.look = self.light or before.light, before.look
+        if self.light is None and self.look is None:
+            self.light, self.look = before.light, before.look
         one, other = self.labels, before.labels
         if one is other or (one is not None and other is not None and np.array_equal(one, other)):
             self.oldest = before.oldest
@@ -132,7 +133,7 @@ class LiveCanvas:
     @property
     def painting(self) -> Content:
         """Request to paint all of it."""
-        arrays = {"labels": self.labels, "real": self.real, "first": self.first}
+        arrays = {"labels": self.labels, "real": self.real, "first": self.first, "look": self.look}
         values = {**self.values, "canvas": self.name, "light": self.light}
         return values, {name: array for name, array in arrays.items() if array is not None}
 

@@ -11,16 +11,16 @@ import logging
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.live.frames import Message, plain
 from napari_organoid_synth.widgets.shared.live_canvas import Box, LiveCanvas, PaintedMessage
-from napari_organoid_synth.widgets.shared.renderer_process import RendererProcess
+from napari_organoid_synth.widgets.shared.live_exchange import LiveExchange
 
 logger = logging.getLogger(__name__)
 POST = ("serial", "serials", "canvas", "seconds")
@@ -55,32 +55,27 @@ class LiveRenderer(QObject):
     failed = Signal(object)
     stateChanged = Signal(str)
 
-    IDLE_MINUTES: ClassVar[float] = 10.0
-    """Without a request until the process ends; the next request starts it again."""
-
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.first_picture_seconds: float | None = None
         """From the start of the present process to its first picture."""
-        self._process: RendererProcess | None = None
         self._model: dict[str, Any] = {}
         self._canvases: dict[str, LiveCanvas] = {}
-        self._serial = self._oldest = 0
-        self._waiting: set[int] = set()
-        self._state, self._crashes, self._started = "stopped", 0, 0.0
-        self._idle = QTimer(self)
-        self._idle.setSingleShot(True)
-        self._idle.timeout.connect(self._rest)
+        self._oldest = 0
+        self._exchange = LiveExchange(self)
+        self._exchange.answered.connect(self._take)
+        self._exchange.crashed.connect(self._crashed)
+        self._exchange.stateChanged.connect(self.stateChanged)
 
     @property
     def state(self) -> str:
         """``"stopped"``, ``"starting"``, ``"ready"``, ``"busy"`` or ``"crashed"``."""
-        return self._state
+        return self._exchange.state
 
     @property
     def pid(self) -> int:
         """Number of the process; 0 where none runs."""
-        return self._process.pid if self._process is not None else 0
+        return self._exchange.pid
 
     def prepare(self) -> None:
         """Start the process although nothing is to paint yet: loading it takes longer than the first picture."""
@@ -115,6 +110,7 @@ class LiveRenderer(QObject):
         exclude: Collection[str] = (),
         walk: dict[str, Any] | None = None,
         light: dict[str, Any] | None = None,
+        look: NDArray[Any] | None = None,
         real: NDArray[Any] | None = None,
     ) -> int:
         """Paint a whole mask, or draw image and mask from noise.
@@ -130,11 +126,14 @@ class LiveRenderer(QObject):
         walk : dict, optional
             Place on a way through the noise, values of `WalkSettings`, in place of seed, image class and variety.
         light : dict, optional
-            Settings of the light; None: as it was.
+            Settings of the light.
+        look : NDArray (C, Y, X), optional
+            As of `light`. Without light and look both stay as they were.
         """
         values = {"seed": seed, "image_class": image_class, "variety": variety, "exclude": exclude, "walk": walk}
         mask = None if labels is None else np.array(labels, np.int32)
-        known = LiveCanvas(canvas, plain(values), mask, None if real is None else np.array(real), light)
+        given = (None if array is None else np.array(array) for array in (real, look))
+        known = LiveCanvas(canvas, plain(values), mask, next(given), light, next(given))
         if (before := self._canvases.get(canvas)) is not None:
             known.follow(before)
         self._canvases[canvas] = known
@@ -156,15 +155,14 @@ class LiveRenderer(QObject):
         quality : {"full", "fast"}
             ``fast`` while the mouse is down.
         """
-        if self._process is not None:
-            self._process.collect()  # the window is about to be drawn: it may show what is painted already
+        self._exchange.collect()  # the window is about to be drawn: it may show what is painted already
         known = self._canvases.get(canvas)
         written = None if known is None else known.write(box, labels)
         if known is None or written is None:
             return 0
         if not self._begin():
             values = {"canvas": canvas, "boxes": [written[0]], "quality": quality}
-            known.newest = self._send("change", values, {"labels 0": written[1]})
+            known.newest = self._exchange.send("change", values, {"labels 0": written[1]})
         return known.newest
 
     def light(self, canvas: str, settings: dict[str, Any] | None, look: NDArray[Any] | None = None) -> int:
@@ -183,7 +181,7 @@ class LiveRenderer(QObject):
             return 0
         known.light, known.look = settings, None if look is None else np.array(look)
         if not self._begin():
-            known.newest = self._send("light", *known.lighting)
+            known.newest = self._exchange.send("light", *known.lighting)
         return known.newest
 
     def ask_facts(self, canvas: str) -> int:
@@ -191,13 +189,13 @@ class LiveRenderer(QObject):
         if (known := self._canvases.get(canvas)) is None:
             return 0
         self._begin()
-        known.newest = self._send("facts", {"canvas": canvas})
+        known.newest = self._exchange.send("facts", {"canvas": canvas})
         return known.newest
 
     def close(self, canvas: str) -> None:
         """Forget a canvas."""
-        if self._canvases.pop(canvas, None) is not None and self._process is not None:
-            self._send("close", {"canvas": canvas})
+        if self._canvases.pop(canvas, None) is not None and self._exchange.is_running:
+            self._exchange.send("close", {"canvas": canvas})
 
     def stop(self, wait: bool = False) -> None:
         """End the process and forget model and canvases.
@@ -207,76 +205,36 @@ class LiveRenderer(QObject):
         wait : bool
             Whether to return when the process is gone, some milliseconds later.
         """
-        self._model, self._crashes = {}, 0
+        self._model = {}
         self._canvases.clear()
-        self._end(wait)
-        self._set_state("stopped")
+        self._exchange.end(wait)
 
     # --- the process ---
 
     def _begin(self) -> bool:
         """Start the process if there is none, ask it for all that is known here, and return True."""
-        self._idle.start(int(self.IDLE_MINUTES * 60_000))
-        if self._process is not None:
+        if not self._exchange.begin():
             return False
-        process = self._process = RendererProcess(self)
-        process.received.connect(self._take)
-        process.ended.connect(self._crashed)
-        process.start()
-        self._started, self.first_picture_seconds = time.perf_counter(), None
-        self._set_state("starting")
+        self.first_picture_seconds = None
         if self._model:
             self._send_open()
         for canvas in self._canvases.values():
             self._send_paint(canvas)
         return True
 
-    def _end(self, wait: bool = False) -> None:
-        self._idle.stop()
-        self._waiting.clear()
-        if self._process is not None:
-            process, self._process = self._process, None
-            process.stop(wait)
-
-    def _rest(self) -> None:
-        """End a process that has nothing to do; masks and model are kept, the next request starts another one."""
-        if self._waiting:
-            self._idle.start()
-            return
-        self._end()
-        self._set_state("stopped")
-
-    def _crashed(self, report: str) -> None:
-        """Start again, once: what has to be painted again may be what ended the process."""
-        logger.warning("The live renderer ended: %s", report)
-        self._process = None
-        self._waiting.clear()
-        self._set_state("crashed")
-        self._crashes += 1
-        if self._crashes == 1:
+    def _crashed(self, report: str, again: bool) -> None:
+        if not again:
             self._begin()
             return
-        self._crashes = 0
-        self._idle.stop()
         found, expected = "The renderer ended, and ended again after its second start.", "Expected it to paint."
         self.failed.emit(Failed(0, found, expected, "Use a smaller mask, or close other programs.", report))
 
-    def _send(self, kind: str, values: dict[str, Any], arrays: dict[str, NDArray[Any]] | None = None) -> int:
-        assert self._process is not None
-        self._serial += 1
-        self._waiting.add(self._serial)
-        self._process.send(Message(kind, {**values, "serial": self._serial}, arrays or {}))
-        self._settle(())
-        return self._serial
-
     def _send_open(self) -> None:
-        self._oldest = self._send("open", self._model)
+        self._oldest = self._exchange.send("open", self._model)
 
     def _send_paint(self, canvas: LiveCanvas) -> None:
-        canvas.newest = self._send("paint", *canvas.painting)
+        canvas.newest = self._exchange.send("paint", *canvas.painting)
         canvas.oldest = canvas.oldest or canvas.newest
-        if canvas.look is not None:
-            canvas.newest = self._send("light", *canvas.lighting)
 
     # --- answers ---
 
@@ -294,26 +252,11 @@ class LiveRenderer(QObject):
             self.factsKnown.emit(canvas, values["facts"])
         elif answer.kind == "failed" and not stale:
             if not canvas:  # without a model every canvas would fail, too
-                self._oldest = self._serial + 1
+                self._oldest = self._exchange.serial + 1
             self.failed.emit(Failed(0, values["found"], values["expected"], values["todo"], values["report"]))
-        self._settle(values.get("serials", ()))
 
     def _show(self, answer: Message) -> None:
         if self.first_picture_seconds is None:
-            self.first_picture_seconds = time.perf_counter() - self._started
+            self.first_picture_seconds = time.perf_counter() - self._exchange.started
             logger.info("First picture %.2f s after the start of the renderer", self.first_picture_seconds)
         self.painted.emit(PaintedMessage.of(answer))
-
-    def _settle(self, serials: Collection[int]) -> None:
-        """Note which requests are answered, and say whether others wait."""
-        self._waiting.difference_update(serials)
-        if self._process is None or (self._state == "starting" and not serials):
-            return
-        self._set_state("busy" if self._waiting else "ready")
-        if not self._waiting:
-            self._crashes = 0
-
-    def _set_state(self, state: str) -> None:
-        if state != self._state:
-            self._state = state
-            self.stateChanged.emit(state)
