@@ -66,7 +66,7 @@ _PLACES = {
     "AnnotateSettings": "core.segmentation.settings:AnnotateSettings",
     "AdaptSettings": "core.adapt.settings:AdaptSettings",
     "SketchSettings": "core.adapt.sketch_settings:SketchSettings",
-    "TrySettings": "core.quick_try:TrySettings",
+    "TrySettings": "core.try_settings:TrySettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
     "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events

@@ -28,7 +28,7 @@ from .core.pairs.settings import TileSettings
 from .core.pairs.split import split_table
 from .core.pairs.table import PairEntry, PairTable
 from .core.project import Project
-from .core.quick_try import TrySettings, quick_try
+from .core.quick_try import quick_try
 from .core.recipe import Recipe, StartSettings, TrainSettings
 from .core.report.report import write_report
 from .core.runs.run import Run
@@ -54,6 +54,7 @@ from .core.synthesis.generate import generate
 from .core.synthesis.pipeline import pipeline
 from .core.synthesis.settings import FillSettings, GenerateSettings, PipelineSettings
 from .core.training.train import train
+from .core.try_settings import TrySettings
 from .widgets.forms.form import settings_form
 
 __version__: str

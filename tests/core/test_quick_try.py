@@ -9,8 +9,9 @@ from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.job import Control, Finished, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.quick_try import MOST_STEPS, TOTAL, TrySettings, compared, quick_try
+from napari_organoid_synth.core.quick_try import MOST_STEPS, TOTAL, compared, quick_try
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.try_settings import TrySettings
 from simulated import em_project
 
 SMALL = TrySettings(number=3, steps=4)

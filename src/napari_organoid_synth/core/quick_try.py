@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import Field
-
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.gain.results import GainResult, main_rows
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started, Warned
@@ -24,21 +21,11 @@ from napari_organoid_synth.core.segmentation.arms import SCORES, needs_generator
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
+from napari_organoid_synth.core.try_settings import TrySettings
 
 PAINTER = "analogy"
 TIMED_STEPS, LEAST_STEPS, MOST_STEPS = 100, 100, 1500
 MAKE, SCORE, MEASURE = "make pairs", "score pairs", "measure what they are worth"
-
-
-class TrySettings(Settings):
-    """Size of a quick try."""
-
-    number: int = Field(24, ge=1, le=1000, description="Pairs to make.")
-    minutes: float = Field(
-        5.0, gt=0, le=600, description="About how long the trainings take; their steps follow from the speed here."
-    )
-    steps: int = Field(0, ge=0, description="Optimiser steps of each training; 0: automatic, from the minutes.")
-    seed: int = Field(0, ge=0, description="The same seed gives the same pairs.")
 
 
 def quick_try(project: Project, settings: TrySettings, control: Control) -> Iterator[Event]:

@@ -53,7 +53,7 @@ VERBS = {
     "predict": Verb("segmentation.settings:PredictSettings", "segmentation.predict:predict"),
     "adapt": Verb("adapt.settings:AdaptSettings", "adapt.adapt:adapt"),
     "sketch": Verb("adapt.sketch_settings:SketchSettings", "adapt.sketch:sketch"),
-    "try": Verb("quick_try:TrySettings", "quick_try:quick_try"),
+    "try": Verb("try_settings:TrySettings", "quick_try:quick_try"),
     "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),
 }
 """Long commands: generators of events, which run in a separate process."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_organoid_synth.core.quick_try import TrySettings
+from napari_organoid_synth.core.try_settings import TrySettings
 from napari_organoid_synth.widgets.pairs import quick_try as module
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.workspace import Workspace

@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_organoid_synth.core.quick_try import TrySettings
+from napari_organoid_synth.core.try_settings import TrySettings
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.menus import open_dock, open_wide
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
