@@ -130,7 +130,7 @@ class PairsWidget(ColumnDock):
         busy.addWidget(self.cancel_button)
         self.busy.hide()
         self.verdict = WrapLabel()
-        self.quick = QuickTry(self.viewer)
+        self.quick = QuickTry(self.viewer, self.suggestion.use)
         self.quick.failed.connect(self.show_error)
         self.put_above_button(self.busy, self.verdict, self.quick)
         self.button.setText("Check pairs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -23,6 +24,8 @@ class QuickTry(QWidget):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
+    prepare : callable
+        Called before it starts, to use what suits the objects.
 
     Signals
     -------
@@ -32,8 +35,9 @@ class QuickTry(QWidget):
 
     failed = Signal(object)
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, prepare: Callable[[], object]) -> None:
         super().__init__()
+        self._prepare = prepare
         self.viewer, self.workspace = viewer, Workspace.of(viewer)
         self.runner = self.workspace.runner("try")
         self._ready = False
@@ -41,7 +45,7 @@ class QuickTry(QWidget):
         named(
             self.button,
             self.button.text(),
-            f"Paints {TrySettings().number} pairs, scores them, and trains a small U-Net with and without them: "
+            f"Uses the size that suits the objects, paints {TrySettings().number} pairs, scores them, and trains a small U-Net with and without them: "
             "samples to look at and a first number. All settings stay in the other steps.",
         )
         self.button.clicked.connect(self.run)
@@ -68,6 +72,7 @@ class QuickTry(QWidget):
         """Start it."""
         if self.workspace.project is not None and not self.runner.running:
             self.result.hide()
+            self._prepare()
             self.runner.start("try", self.workspace.project, TrySettings())
 
     def _forget(self, _: object) -> None:

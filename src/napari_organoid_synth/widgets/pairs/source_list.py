@@ -192,7 +192,7 @@ class ElidedLabel(PlainLabel):
 
 def source_text(source: PairSource) -> str:
     """Describe a source in a line: ``14 images · set/images``, ``✕ 3 of 14 masks of wall are missing · set/wall``."""
-    of_class = f" of {source.class_name}" if source.class_name not in ("", "object") else ""
+    of_class = f" of {source.class_name}" if source.class_name not in ("", "object", "mask", "masks") else ""
     if source.kind == "classes":
         what, missing = "Classes", "The table of classes is missing"
     else:

@@ -30,10 +30,15 @@ class SuggestionRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self.sentence, self.button = WrapLabel(), QPushButton("Use")
-        self.button.clicked.connect(lambda: self.used.emit(self.suggestion))
+        self.button.clicked.connect(self.use)
         row.addWidget(self.sentence, 1)
         row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
+
+    def use(self) -> None:
+        """Use the suggestion, unless it is in use or there is none."""
+        if self.suggestion is not None and not self.button.isHidden():
+            self.used.emit(self.suggestion)
 
     def show_suggestion(self, suggestion: Suggestion | None, tile: int, scale: float) -> None:
         """Show what suits the objects, with the button where the present tile or scale is another."""
