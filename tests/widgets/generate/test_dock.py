@@ -312,7 +312,7 @@ def test_every_source_of_masks_says_what_it_uses_or_lacks(dock, project):
     assert dock.need.text() == "Uses 'drawn' for every pair: one mask, each time with another look."
     dock.viewer.layers.remove(layer)
     dock.workspace.setPairs(PairTable())
-    assert dock.reason.text().endswith("Drop images and masks on the Pairs dock, or choose simulated masks.")
+    assert dock.reason.text().endswith("Drop images and masks in Pairs, or choose simulated masks.")
     assert not dock.button.isEnabled()
     choose_masks(dock, "simulated")
     assert dock.button.isEnabled()

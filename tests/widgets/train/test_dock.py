@@ -52,7 +52,7 @@ def test_an_empty_dock_says_what_is_missing(dock):
     assert not dock.empty.isHidden()
     assert dock.settings.isHidden()
     assert not dock.button.isEnabled()
-    assert "Pairs dock" in dock.reason.text()
+    assert "in Pairs" in dock.reason.text()
 
 
 def test_an_untouched_dock_trains_the_defaults(dock):

@@ -307,7 +307,7 @@ class CurateWidget(WideDock):
         accepted = self._accepted
         self.export.setText(f"Export {plural(accepted, 'pair')}")
         self.export.setEnabled(accepted > 0)
-        self.export.setToolTip("Opens the Export dock" if accepted else "Accept at least one pair first")
+        self.export.setToolTip("Opens Export" if accepted else "Accept at least one pair first")
         self.export.setVisible(self.pages.currentIndex() == 1)
         if self.pages.currentIndex() == 1 and not self.message.text():
             self.message.setText(KEYS)
@@ -515,7 +515,7 @@ class CurateWidget(WideDock):
         self.opened.open(self.selected())
 
     def change_selected(self) -> None:
-        """Paint on the first of the selected pairs, in the Generate dock."""
+        """Paint on the first of the selected pairs, in Generate."""
         if ids := self.selected()[:1]:
             open_dock(self.viewer, "Generate").change_sample(ids[0])
 

@@ -164,7 +164,7 @@ class GenerateWidget(ColumnDock):
         self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
         self.put_above_button(self.intake, self.progress, self.outcome)
         self.look = QPushButton("Look at samples")
-        named(self.look, "Look at samples", "Opens the gallery of the Curate dock.")
+        named(self.look, "Look at samples", "Opens the gallery of Curate.")
         self.look.clicked.connect(lambda: open_dock(self.viewer, "Curate"))
         self.column.addWidget(self.look)
         self.strip = SampleStrip(contrast=ProjectContrast.of(self.viewer))
@@ -276,8 +276,8 @@ class GenerateWidget(ColumnDock):
             self.show_body(PURPOSE + " Open a project first.")
         elif not self._runs:
             sentence = (
-                " This project has neither pairs to paint with nor a trained generator. Drop images and masks on the "
-                "Pairs dock, or a model file (.synth) here."
+                " This project has neither pairs to paint with nor a trained generator. Drop images and masks in "
+                "Pairs, or a model file (.synth) here."
             )
             self.show_body(PURPOSE + sentence)
         else:

@@ -39,7 +39,7 @@ USES = {
     "real": "the masks of {own}",
 }
 SIMULATED = {"binary": "organoids", "instances": "touching cells", "classes": "mitochondria and membranes"}
-NO_PAIRS = "Needs your pairs, and this project has none. Drop images and masks on the Pairs dock"
+NO_PAIRS = "Needs your pairs, and this project has none. Drop images and masks in Pairs"
 
 
 def mask_choice() -> ChoiceEdit:
@@ -91,7 +91,7 @@ def need_of(source: str, painter: RunInfo | None, table: PairTable | None, drawe
     if source == "generated":
         if drawer is None:
             return "", (
-                "Needs a run that draws masks, and none here fits. In the Train dock choose 'Masks, then images', or a "
+                "Needs a run that draws masks, and none here fits. In Train choose 'Masks, then images', or a "
                 "joint generator that draws masks."
             )
         name = drawer.title.partition(" · ")[0]

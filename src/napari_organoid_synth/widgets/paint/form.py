@@ -113,7 +113,7 @@ class StartForm(QWidget):
         """Why it cannot be started; empty if it can."""
         kind = self.kind.currentData()
         if kind == "pair" and not self.pair.count():
-            return "There are no real pairs with masks. Add some in the Pairs dock."
+            return "There are no real pairs with masks. Add some in Pairs."
         if kind == "layer" and self.own is None:
             return "There is no labels layer of one image, up to 4,096 px. Choose an empty canvas."
         return NO_SAMPLE if kind == "sample" and not self._sample else ""

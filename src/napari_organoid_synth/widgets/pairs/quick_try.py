@@ -45,8 +45,8 @@ class QuickTry(QWidget):
         named(
             self.button,
             self.button.text(),
-            f"Uses the size that suits the objects, paints {TrySettings().number} pairs, scores them, and trains a small U-Net with and without them: "
-            "samples to look at and a first number. All settings stay in the other steps.",
+            f"Uses the size that suits objects, paints {TrySettings().number} pairs, scores them, and trains a U-Net "
+            "with and without them: samples to look at and a first number. All settings stay in the other steps.",
         )
         self.button.clicked.connect(self.run)
         self.progress = ProgressCard(self.runner, "Stop and keep", "%")

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QBoxLayout,
     QDockWidget,
     QFrame,
+    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -26,7 +27,8 @@ from napari_organoid_synth.widgets.shared.buttons import CopyButton, PrimaryButt
 from napari_organoid_synth.widgets.shared.canvas_drop import watch_canvas
 from napari_organoid_synth.widgets.shared.cards import EmptyCard, ErrorCard
 from napari_organoid_synth.widgets.shared.command_text import command_text
-from napari_organoid_synth.widgets.shared.menus import move_down, settle
+from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.menus import DOCKS, move_down, open_dock, settle
 from napari_organoid_synth.widgets.shared.project_choice import add_recent_buttons
 from napari_organoid_synth.widgets.shared.shortcuts import stays, take_key
 from napari_organoid_synth.widgets.shared.tab_order import order_tabs
@@ -174,6 +176,10 @@ class ColumnDock(Dock):
         self.outcome.hide()
         self.reason = WrapLabel()
         self.reason.setAccessibleName("Why the button cannot be pressed yet")
+        self.way = QPushButton()
+        self.way.hide()
+        self.way.clicked.connect(lambda: open_dock(self.viewer, self._elsewhere))
+        self._elsewhere = ""
         self.button = PrimaryButton("")
         self.button.clicked.connect(lambda: self.guard(self.run))
 
@@ -188,7 +194,7 @@ class ColumnDock(Dock):
         layout.addWidget(scrolling(content), 1)
         self._foot = QVBoxLayout()
         self._foot.setContentsMargins(6, 0, 6, 0)
-        for widget in (self.error, self.reason, self.button):
+        for widget in (self.error, self.reason, self.way, self.button):
             self._foot.addWidget(widget)
         layout.addLayout(self._foot)
 
@@ -252,11 +258,19 @@ class ColumnDock(Dock):
             self.workspace.remember(self.key, {key: value for key, value in values.items() if key not in without})
 
     def allow(self, reason: str) -> None:
-        """Enable the button, or show the reason why not."""
+        """Enable the button, or show the reason why not, with a way to the page that it names ("in Pairs")."""
         self.button.setEnabled(not reason)
         self.reason.setText(reason)
-        self.reason.setVisible(bool(reason) and not self.body.isHidden())
+        self._elsewhere = next((page for page in DOCKS if f" in {page}" in reason and page.lower() != self.key), "")
+        named(self.way, f"Go to {self._elsewhere}", "Opens the page on which that is done.")
+        self.way.setText(self.way.accessibleName())
+        self.show_reason(bool(reason) and not self.body.isHidden())
         self.button.setToolTip(plain(reason or self.button.accessibleDescription()))
+
+    def show_reason(self, there: bool) -> None:
+        """Show why the button cannot be pressed, with the way to the page that helps."""
+        self.reason.setVisible(there)
+        self.way.setVisible(there and bool(self._elsewhere))
 
     def show_body(self, sentence: str = "") -> None:
         """Show the controls; with a sentence, only the empty state."""
@@ -265,7 +279,7 @@ class ColumnDock(Dock):
         self.body.setVisible(not sentence)
         self.button.setVisible(not sentence)
         if sentence:
-            self.reason.hide()
+            self.show_reason(False)
 
 
 def scrolling(content: QWidget) -> QScrollArea:

@@ -234,13 +234,13 @@ def _whole_words(dock: QDockWidget) -> None:
 
 
 def use_as_image(viewer: Viewer) -> None:
-    """Choose the active image layer as image in the Pairs dock."""
+    """Choose the active image layer as image in Pairs."""
     layer = _active(viewer, Image)
     open_dock(viewer, "Pairs").add_layers([layer])
 
 
 def use_as_mask(viewer: Viewer) -> None:
-    """Choose the active labels layer as mask in the Pairs dock."""
+    """Choose the active labels layer as mask in Pairs."""
     layer = _active(viewer, Labels)
     open_dock(viewer, "Pairs").add_layers([layer])
 

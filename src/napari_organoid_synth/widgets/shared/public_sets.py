@@ -44,7 +44,7 @@ def open_set(chosen: PublicSet) -> list[LayerData]:
     if not chosen.is_cached:
         _ask_and_download(chosen)
     layers = layers_of(chosen)
-    text = f"{chosen.title}: the whole set is in {chosen.folder}. Drop that folder on the Pairs dock to train with it."
+    text = f"{chosen.title}: the whole set is in {chosen.folder}. Drop that folder in Pairs to train with it."
     show_info(plain(text))
     return layers
 

@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 PURPOSE = (
     "A generator learns from your image–mask pairs and then makes new ones. Open a project, or drop images and masks "
-    "on the Pairs dock."
+    "in Pairs."
 )
-NO_TRAINING = "No training: ready in a moment. Then make pairs in the Generate dock."
-NO_PAIRS = "This project has no pairs yet. Drop images and masks on the Pairs dock."
+NO_TRAINING = "No training: ready in a moment. Then make pairs in Generate."
+NO_PAIRS = "This project has no pairs yet. Drop images and masks in Pairs."
 ENOUGH_TILES = 20
 """Tiles below which a training is warned of, orientations counted once."""
 SETTLE_MS = 1500
@@ -178,7 +178,7 @@ class TrainWidget(ColumnDock):
         row.setSpacing(0)
         self.choice = QButtonGroup(self)
         self.one_button, self.whole_button = QPushButton("One generator"), QPushButton("Masks, then images")
-        named(self.one_button, "One generator", "Trains one generator; you make pairs with it in the Generate dock.")
+        named(self.one_button, "One generator", "Trains one generator; you make pairs with it in Generate.")
         named(
             self.whole_button,
             "Masks, then images: whole pipeline",
@@ -312,7 +312,7 @@ class TrainWidget(ColumnDock):
         if self.workspace.project is None:
             return "No project is open."
         if self.workspace.pairs is None or not self.workspace.pairs.train:
-            return "Check your pairs in the Pairs dock first."
+            return "Check your pairs in Pairs first."
         return self._problem()
 
     def _running(self) -> bool:
@@ -331,7 +331,7 @@ class TrainWidget(ColumnDock):
         self.button.setText("▶ Start the whole pipeline" if self.whole else start)
         obstacle = "" if running else self._obstacle()
         self.allow(obstacle)
-        self.reason.setVisible(bool(obstacle) and self.workspace.project is not None)
+        self.show_reason(bool(obstacle) and self.workspace.project is not None)
         self.button.setVisible(not running)
         self.copy_button.setVisible(not running)
         self.copy_button.setEnabled(not obstacle)
@@ -439,7 +439,7 @@ class TrainWidget(ColumnDock):
         project, made = self.workspace.project, int(self.stages.result.get("pairs", 0))
         if reason != "completed" or project is None:
             return
-        self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in the Curate dock.")
+        self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in Curate.")
         look = [("Look at samples", lambda: open_dock(self.viewer, "Curate"))]
         self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
         scorer = self.workspace.runner("score")
