@@ -185,7 +185,7 @@ def test_damage_of_one_run_leaves_the_others(project: Path) -> None:
     other = Run.create(project / "runs" / "20270101-000000-train", TRAINED, Codec.fit([pair("first")]))
     nested(other.path / "recipe.yaml")
     assert [(run.title, bool(run.problem)) for run in list_runs(Project(project))] == [
-        ("run 2 · damaged", True), ("run 1 · pix2pix · nothing saved yet", True)
+        ("run 2 · damaged", True), ("run 1 · pix2pix · stopped before the first checkpoint", True)
     ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.preflight.findings import Preflight
+from napari_organoid_synth.core.runs.catalog import RunRecord
 from napari_organoid_synth.core.samples.command import SamplesResult
 from napari_organoid_synth.core.setting_list import Setting
 
@@ -315,6 +316,12 @@ class Simulate(Answer):
     fitted: dict[str, Any] | None = Field(None, description="Measured in the masks, with --masks.")
 
 
+class Runs(Answer):
+    """runs."""
+
+    runs: list[RunRecord] = Field(description="Every run, or with --deleted every run in the bin, newest first.")
+
+
 class Share(Answer):
     """share."""
 
@@ -348,9 +355,9 @@ class Report(Ended):
 ANSWERS: dict[str, type[Answer]] = {
     "pair": Pair, "train": Train, "pipeline": Pipeline, "generate": Generate, "score": Score, "samples": Samples,
     "map": Map, "fill": Fill, "export": Export, "segment": Gain, "gain": Gain, "predict": Predict,
-    "annotate": Annotate, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "share": Share,
-    "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control, "demo": Demo,
-    "window": Window,
+    "annotate": Annotate, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "runs": Runs,
+    "share": Share, "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control,
+    "demo": Demo, "window": Window,
 }  # fmt: skip
 SPECIAL: dict[str, type[Answer]] = {"minutes": DryRun, "settings": SettingList, "questions": BlindTest}
 """Answers of commands with an option that does something else, by a key that only they have."""

@@ -124,6 +124,35 @@ def simulate(
 
 
 @short_verb
+def runs(
+    project: ProjectArgument,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    **fields: Any,
+) -> None:
+    """List the trained generators of a project; rename, delete and bring back."""
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.runs.command import runs as change
+    from napari_organoid_synth.core.samples.store import SampleStore
+
+    settings, opened, counts = settings_of("runs", recipe, overrides, fields), Project(project, make=False), {}
+    if opened.samples_path.exists():
+        with SampleStore(opened.samples_path) as store:
+            counts = store.run_counts()
+    listed = change(opened, settings, counts)
+    if as_json:
+        show("runs", {"runs": [one.model_dump(mode="json") for one in listed]}, as_json)
+        return
+    for one in listed:
+        distance = f"{one.distance:8.3g}" if one.distance is not None else 8 * " "
+        made = f"{one.samples:7,} pairs {distance} {one.size / 1e6:8,.1f} MB"
+        print(f"{one.name:20} {one.generator:12} {made}  {one.status}")
+    if not listed:
+        print("No deleted run." if settings.deleted else "No run yet.")
+
+
+@short_verb
 def share(
     project: ProjectArgument,
     file: Annotated[Path, typer.Argument(help="The model file to write; ends with .synth.")],

@@ -62,6 +62,7 @@ SHORT_VERBS = {
     "pair": Verb("pairs.settings:PairSettings"),
     "samples": Verb("samples.settings:SamplesSettings"),
     "simulate": Verb("simulators.settings:SimulateSettings"),
+    "runs": Verb("runs.settings:RunsSettings"),
     "share": Verb("runs.settings:ShareSettings"),
     "import-model": Verb("runs.settings:ImportModelSettings"),
     "report": Verb("report.settings:ReportSettings", all_or_nothing=True),

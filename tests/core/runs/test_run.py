@@ -107,7 +107,7 @@ def test_checkpoint_comes_back_and_only_the_newest_stay(run: Run) -> None:
 
 
 def test_no_checkpoint(run: Run) -> None:
-    with pytest.raises(UserError, match="no checkpoint yet"):
+    with pytest.raises(UserError, match="has no checkpoint"):
         run.load(new_generator(RECIPE, run.spec))
 
 

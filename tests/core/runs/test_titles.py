@@ -55,5 +55,5 @@ def test_runs_are_found_by_folder_and_number(tmp_path: Path) -> None:
     names = [path.name for path in project.runs()]
     assert find_runs(project, ["run 2", "1", names[1]]) == [names[1], names[0]]
     assert find_runs(project, []) == []
-    with pytest.raises(UserError, match=r"There is no run 'run 3'\..*Expected run 1 to run 2"):
+    with pytest.raises(UserError, match=r"There is no run 'run 3'\..*Expected one of: run 1, run 2"):
         find_runs(project, ["run 3"])

@@ -114,8 +114,8 @@ def test_runs_in_words_newest_first(project):
     make_run(project, "b", None)
     newest, oldest = list_runs(project)
     assert oldest.title == "run 1 · pix2pix · 12,400 img"
-    assert newest.title == "run 2 · pix2pix · nothing saved yet"
-    assert "no checkpoint yet" in newest.problem
+    assert newest.title == "run 2 · pix2pix · stopped before the first checkpoint"
+    assert newest.problem == "Run 2 was stopped before the first checkpoint. Train again."
 
 
 def test_an_untouched_dock_gives_the_defaults_and_the_newest_run(dock):
@@ -131,7 +131,7 @@ def test_a_run_without_a_checkpoint_cannot_be_used_and_says_why(dock, project):
     dock.workspace.runsChanged.emit()
     dock.run_combo.setCurrentIndex(0)
     assert not dock.button.isEnabled()
-    assert "no checkpoint yet" in dock.reason.text()
+    assert "stopped before the first checkpoint" in dock.reason.text()
     dock.run_combo.setCurrentIndex(1)
     assert dock.button.isEnabled()
 

@@ -8,13 +8,18 @@ import time
 
 import psutil
 import pytest
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QThreadPool
 
 from napari_organoid_synth.core.generators.dcgan_config import DcganConfig
 from napari_organoid_synth.core.job import Failed, Finished, Heartbeat, JobFolder, Previewed, Progress, Started, to_line
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.widgets.shared.command_text import command_text
 from napari_organoid_synth.widgets.shared.job_process import follow, preview_path
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
+from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 
 
 @pytest.fixture
@@ -226,3 +231,28 @@ def test_previews_are_found_in_a_moved_run(tmp_path):
     (tmp_path / "previews").mkdir()
     (tmp_path / "previews" / "step_1.npz").touch()
     assert preview_path(JobFolder(tmp_path), "/old/place/previews/step_1.npz") == tmp_path / "previews" / "step_1.npz"
+
+
+def test_eight_jobs_at_once_leave_threads_for_reading(qtbot, fake_job, project):
+    """Followers use no thread of Qt's global pool, and thumbnails and napari's own workers answer meanwhile."""
+    fake_job.setenv("FAKE_STEPS", "100000")
+    with SampleStore(project.samples_path) as store:
+        ids = store.add_many((em(seed, 32) for seed in range(3)), run="simulated")
+    runners = [JobRunner("train") for _ in range(8)]
+    thread = StoreThread(project.samples_path)
+    try:
+        for runner in runners:
+            runner.start("train", project, Recipe())
+        qtbot.waitUntil(lambda: all(runner.last_progress for runner in runners), timeout=60_000)
+        assert QThreadPool.globalInstance().activeThreadCount() == 0
+        assert len({runner.folder.info["pid"] for runner in runners}) == 8
+        qtbot.waitUntil(lambda: all([thread.image(id, 64, "none") for id in ids]), timeout=5000)
+        answers = []
+        create_worker(lambda: 7, _connect={"returned": answers.append})
+        qtbot.waitUntil(lambda: answers == [7], timeout=5000)
+        assert all(runner.running for runner in runners)
+    finally:
+        thread.close()
+        for runner in runners:
+            runner.cancel()
+        qtbot.waitUntil(lambda: not any(runner.running for runner in runners), timeout=30_000)

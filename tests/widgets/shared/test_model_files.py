@@ -271,7 +271,7 @@ def test_a_run_of_a_model_file_in_words(made, project):
     from napari_organoid_synth.core.runs.sharing import import_model
 
     run = import_model(project, made / "em.synth")
-    info = describe_run(run.path, 3)
+    info = describe_run(run.path, "run 3")
     assert info.title == "run 3 · EM small (model file) · pix2pix · 40 img"
     assert (info.shape, info.generator, info.steps, info.best) == ("painter", "pix2pix", (10,), 10)
     assert (info.mask_kind, info.class_names) == ("classes", ("mitochondria", "membranes"))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.array_file import read_npz
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.plain_values import reason
+from napari_organoid_synth.core.plain_values import read_object, reason
+
+SCORE = "kernel_distance"  # the number by which checkpoints are ranked; low is good
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
@@ -23,6 +25,19 @@ def checkpoint_steps(run: Path) -> list[int]:
     """List the steps of a run that have a checkpoint, oldest first."""
     steps = [step for step, _ in numbered(run / "checkpoints", ".json")]
     return [step for step in steps if checkpoint_path(run, step).exists()]
+
+
+def best_checkpoint(run: Path) -> tuple[int, float] | None:
+    """Return step and kernel distance of the best checkpoint, the first of equals; None where none was assessed."""
+    scores: dict[int, float] = {}
+    for step in checkpoint_steps(run):
+        try:
+            header = read_object(checkpoint_path(run, step).with_suffix(".json"))
+            scores[step] = float(header["numbers"][SCORE])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+    best = min(scores, key=lambda step: (scores[step], step), default=None)
+    return (best, scores[best]) if best is not None else None
 
 
 def previews(run: Path) -> list[tuple[int, Path]]:

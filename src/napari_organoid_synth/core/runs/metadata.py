@@ -45,6 +45,7 @@ class RunMetadata(FrozenModel):
     """Contents of ``run.json``; a value that is not known (yet) has its default."""
 
     format: int = Field(FORMAT, ge=1, description="Version of this layout.")
+    title: str = Field("", description="The name that a person gave it; empty: by its number.")
     data: dict[str, str] = Field({}, description="Hash of every pair that the networks have seen, by name.")
     notes: dict[str, str] | None = Field(None, description="What the generator depends on, such as a weight file.")
     device: str = Field("", description="Where it was trained.")

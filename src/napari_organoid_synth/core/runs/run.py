@@ -29,7 +29,7 @@ from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError, vanished
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.recipe import Recipe
-from napari_organoid_synth.core.runs.files import checkpoint_path, checkpoint_steps, previews
+from napari_organoid_synth.core.runs.files import SCORE, best_checkpoint, checkpoint_path, checkpoint_steps, previews
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FORMAT = 1
-SCORE = "kernel_distance"  # the number by which checkpoints are ranked; low is good
 TODO = "Choose another checkpoint, or copy the run again from where it was trained."
 
 
@@ -205,14 +204,8 @@ class Run:
 
     def best(self) -> int | None:
         """Return the step of the checkpoint with the lowest kernel distance, the first of equals; None without any."""
-        scores: dict[int, float] = {}
-        for path in self._headers():
-            try:
-                header = read_object(path)
-                scores[int(header["step"])] = float(header["numbers"][SCORE])
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                continue
-        return min(scores, key=lambda step: (scores[step], step), default=None)
+        best = best_checkpoint(self.path)
+        return best[0] if best is not None else None
 
     def pick(self, which: str) -> int | None:
         """Return the step to `load`: ``"newest"``, ``"best"`` (the newest where none was assessed), or a step.
@@ -284,7 +277,7 @@ class Run:
                     TODO,
                 )
         raise damage or UserError(
-            f"Run {self.name} has no checkpoint yet.", todo="Train until the first is saved, or stop the training."
+            f"Run {self.name} has no checkpoint.", todo="Train until the first is saved, or stop the training."
         )
 
     def _before(self, step: int) -> dict[str, Any] | None:

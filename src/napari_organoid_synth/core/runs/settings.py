@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from napari_organoid_synth.core.fields import WHICH, Which
+from napari_organoid_synth.core.fields import WHICH, Names, Which
 from napari_organoid_synth.core.frozen_model import Settings
 
 
@@ -17,6 +17,15 @@ class ShareSettings(Settings):
     name: str = Field("", max_length=100, description="What it is called; empty: the name of the run.")
     authors: str = Field("", max_length=1000, description="Who made it.")
     note: str = Field("", max_length=10_000, description="What others should know.")
+
+
+class RunsSettings(Settings):
+    """List the runs, and change the list. A run is named by number, name or folder."""
+
+    rename: Names = Field((), description="RUN=NAME: give a run a name, as in '3=the best'. Repeatable.")
+    delete: Names = Field((), description="Move this run to the bin of the project. Repeatable.")
+    restore: Names = Field((), description="Bring this run back from the bin. Repeatable.")
+    deleted: bool = Field(False, description="List the runs in the bin instead.")
 
 
 class ImportModelSettings(Settings):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.config import GeneratorConfig
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
+from napari_organoid_synth.core.runs.metadata import RunMetadata
+from napari_organoid_synth.core.runs.numbers import run_numbers
 
 WITHOUT = "without a run"
 """Title of pairs that no run made."""
@@ -25,83 +28,104 @@ class RunTitle:
 
     Parameters
     ----------
-    number : int
-        From 1, oldest first.
+    name : str
+        ``"run 3"``, or the name that a person gave it.
     generator : str
         Short title: ``"AAE"``; empty where the recipe is damaged.
     loss : str
         In words: ``"least squares"``; empty for a generator without a choice.
     """
 
-    number: int
+    name: str
     generator: str = ""
     loss: str = ""
 
 
+def bin_path(project: Project) -> Path:
+    """Return the folder of deleted runs."""
+    return project.path / "bin" / "runs"
+
+
+def run_names(project: Project) -> dict[str, str]:
+    """Return the name of each run, ``"run 3"`` or the one it was given, by its folder: of deleted ones, too."""
+    numbers = run_numbers(project)
+    return {folder: _given(project, folder) or f"run {number}" for folder, number in numbers.items()}
+
+
+def deleted_names(project: Project) -> dict[str, str]:
+    """Return the name of each run in the bin by its folder."""
+    names = run_names(project)
+    folders = sorted(path.parent.name for path in bin_path(project).glob("*/recipe.yaml"))
+    return {folder: names.get(folder, folder) for folder in folders}
+
+
 def run_titles(project: Project) -> dict[str, str]:
-    """Return the friendly name of each run of a project by the name of its folder, oldest first.
+    """Return the friendly title of each run of a project by the name of its folder, oldest first.
 
-    The loss is part of it where runs of the same generator differ in it.
+    The loss is part of it where runs of the same generator differ in it. Those that were deleted come last.
     """
-    return titles_of((path.name, _gan(path / "recipe.yaml")) for path in project.runs())
-
-
-def titles_of(runs: Iterable[tuple[str, GeneratorConfig | None]]) -> dict[str, str]:
-    """Return the friendly name of each run by the name of its folder.
-
-    Parameters
-    ----------
-    runs : iterable of (str, GeneratorConfig or None)
-        All runs of a project, oldest first: name of the folder, settings of the generator if they can be read.
-    """
-    known = {name: _title(number, gan) for number, (name, gan) in enumerate(runs, 1)}
+    names, there = run_names(project), [path.name for path in project.runs()]
+    known = {
+        folder: _title(names[folder], read_gan(project.path / "runs" / folder / "recipe.yaml")) for folder in there
+    }
     losses: dict[str, set[str]] = {}
     for one in known.values():
         losses.setdefault(one.generator, set()).add(one.loss)
-    return {name: _words(one, len(losses[one.generator]) > 1) for name, one in known.items()}
+    titles = {folder: _words(one, len(losses[one.generator]) > 1) for folder, one in known.items()}
+    return titles | {folder: f"{name} (deleted)" for folder, name in names.items() if folder not in titles}
 
 
 def find_runs(project: Project, names: Sequence[str]) -> list[str]:
-    """Return the folder names of runs that are named by folder, by number (``"3"``) or as ``"run 3"``.
+    """Return the folder names of runs that are named by folder, by number (``"3"``, ``"run 3"``) or by their name.
 
     Raises
     ------
     UserError
         If there is no such run.
     """
-    folders = [path.name for path in project.runs()]
+    folders, known = [path.name for path in project.runs()], run_names(project)
+    by_name = {known[folder].casefold(): folder for folder in folders}
+    by_number = {str(number): folder for folder, number in run_numbers(project).items() if folder in folders}
     found = []
     for name in names:
-        match = _NUMBERED.fullmatch(name.strip())
-        if name in folders:
-            found.append(name)
-        elif match and 1 <= int(match[1]) <= len(folders):
-            found.append(folders[int(match[1]) - 1])
-        else:
+        match = _NUMBERED.fullmatch(name.strip().casefold())
+        folder = name if name in folders else by_name.get(name.strip().casefold())
+        folder = folder or (by_number.get(str(int(match[1]))) if match else None)
+        if folder is None:
+            listed = [known[one] for one in folders]
             raise UserError(
                 f"There is no run '{name}'.",
-                f"Expected run 1 to run {len(folders)}, or the name of a folder."
-                if folders
-                else "There is no run yet.",
+                f"Expected one of: {', '.join(listed)}; or the name of a folder." if listed else "There is no run yet.",
                 "See 'runs' in the project.",
             )
+        found.append(folder)
     return list(dict.fromkeys(found))
 
 
-def _gan(recipe: Any) -> GeneratorConfig | None:
+def read_gan(recipe: Path) -> GeneratorConfig | None:
+    """Read the settings of the generator of a recipe; None where it is damaged."""
     try:
         return Recipe.from_file(recipe).gan
     except UserError:
         return None
 
 
-def _title(number: int, gan: GeneratorConfig | None) -> RunTitle:
+def _given(project: Project, folder: str) -> str:
+    """Return the name that a person gave a run, also one in the bin."""
+    for place in (project.path / "runs", bin_path(project)):
+        with suppress(UserError):
+            if title := RunMetadata.read(place / folder / "run.json").title:
+                return title
+    return ""
+
+
+def _title(name: str, gan: GeneratorConfig | None) -> RunTitle:
     if gan is None:
-        return RunTitle(number)
+        return RunTitle(name)
     loss = next((str(getattr(gan, field)) for field in LOSS_FIELDS if hasattr(gan, field)), "")
-    return RunTitle(number, gan.short_title(), loss.replace("_", " "))
+    return RunTitle(name, gan.short_title(), loss.replace("_", " "))
 
 
 def _words(title: RunTitle, with_loss: bool) -> str:
     loss = f" {title.loss}" if with_loss and title.loss else ""
-    return ", ".join(filter(None, [f"run {title.number}", title.generator + loss]))
+    return ", ".join(filter(None, [title.name, title.generator + loss]))

@@ -167,6 +167,10 @@ class SampleReader(SampleDatabase):
         numbers = dict(self._query("SELECT verdict, count(*) FROM samples GROUP BY verdict"))
         return {verdict: numbers.get(verdict, 0) for verdict in VERDICTS}
 
+    def run_counts(self) -> dict[str, int]:
+        """Return the number of samples that each run made, without deleted ones, by the name of its folder."""
+        return dict(self._query("SELECT run, count(*) FROM samples WHERE verdict <> ? GROUP BY run", (DELETED,)))
+
     def metrics(self) -> list[str]:
         """Return the names of all scores that any sample has."""
         skip = (  # from one name to the next by the index, not through a million scores

@@ -160,7 +160,7 @@ class GenerateWidget(ColumnDock):
     def _build_results(self) -> None:
         """Build progress, outcome and the newest samples."""
         self.intake = ModelIntake(self)
-        self.intake.arrived.connect(self._choose)
+        self.intake.arrived.connect(self.use_run)
         self.progress = ProgressCard(self.runner, "Stop and keep", "pair")
         self.put_above_button(self.intake, self.progress, self.outcome)
         self.look = QPushButton("Look at samples")
@@ -284,8 +284,8 @@ class GenerateWidget(ColumnDock):
             self.show_body()
         self._run_chosen()
 
-    def _choose(self, name: str) -> None:
-        """Choose a run that was just added."""
+    def use_run(self, name: str) -> None:
+        """Choose the run that draws."""
         self.run_combo.setCurrentIndex(max(self.run_combo.findData(name), 0))
 
     def _run_chosen(self, *_: object) -> None:
@@ -404,7 +404,7 @@ class GenerateWidget(ColumnDock):
         self._show_newest()
         if self.workspace.project is not None and self.run_combo.currentData() == NOW:
             self.workspace.runsChanged.emit()
-            self._choose(str(self.runner.result.get("run", "")))
+            self.use_run(str(self.runner.result.get("run", "")))
         project = self.workspace.project
         added = int(self.runner.result.get("added", reason == "completed"))
         if project is None or not added:
@@ -455,7 +455,7 @@ class GenerateWidget(ColumnDock):
         project = self.workspace.project or self.workspace.ensure_project()
         name = import_run(project, path)
         self.workspace.runsChanged.emit()
-        self._choose(name)
+        self.use_run(name)
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         """Accept drags of files and folders."""

@@ -18,6 +18,7 @@ DISPLAY_NAME = "Organoid Synth"
 DOCKS = {
     "Pairs": "pairs.dock:PairsWidget",
     "Train": "train.dock:TrainWidget",
+    "Runs": "runs.dock:RunsWidget",
     "Generate": "generate.dock:GenerateWidget",
     "Adapt": "adapt.dock:AdaptWidget",
     "Curate": "curate.dock:CurateWidget",

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.job import JobFolder
 from napari_organoid_synth.core.plain_values import read_object, reason
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.card import Card
-from napari_organoid_synth.core.runs.files import numbered
+from napari_organoid_synth.core.runs.catalog import NEVER_SAVED
+from napari_organoid_synth.core.runs.files import best_checkpoint, numbered
 from napari_organoid_synth.core.runs.metadata import RunMetadata
+from napari_organoid_synth.core.runs.numbers import keep_numbers, run_numbers
+from napari_organoid_synth.core.runs.titles import run_names
 
 _COPIED = ("recipe.yaml", "codec.json", "run.json", "checkpoints")
 
@@ -65,39 +67,47 @@ class RunInfo:
 
 
 def list_runs(project: Project) -> list[RunInfo]:
-    """List the runs of a project, newest first."""
-    return [describe_run(path, number) for number, path in reversed(list(enumerate(project.runs(), 1)))]
+    """List the runs of a project, newest number first."""
+    names, numbers = run_names(project), run_numbers(project)
+    paths = sorted(project.runs(), key=lambda path: numbers[path.name], reverse=True)
+    return [describe_run(path, names[path.name]) for path in paths]
 
 
-def describe_run(path: Path, number: int) -> RunInfo:
-    """Describe the folder of a run."""
+def describe_run(path: Path, name: str) -> RunInfo:
+    """Describe the folder of a run that is called ``name``."""
     try:
         recipe = Recipe.from_file(path / "recipe.yaml")
     except UserError as error:
-        return RunInfo(path.name, f"run {number} · damaged", problem=f"The recipe of run {number} is damaged: {error}")
+        return RunInfo(path.name, f"{name} · damaged", problem=f"The recipe of {name} is damaged: {error}")
     gan: Any = recipe.gan
     try:
         codec = Codec.from_file(path / "codec.json") if (path / "codec.json").exists() else None
         metadata = RunMetadata.read_whole(path / "run.json")
     except UserError as error:
-        problem = f"Run {number} is damaged: {error}"
-        return RunInfo(path.name, f"run {number} · damaged", recipe.shape, problem, gan.name)
+        problem = f"{_upper(name)} is damaged: {error}"
+        return RunInfo(path.name, f"{name} · damaged", recipe.shape, problem, gan.name)
     card = metadata.card
     what = {"mask": " · masks only", "image": " · images only"}.get(recipe.shape, "")
-    title = f"run {number} · {gan.name}{what}"
+    title = f"{name} · {gan.name}{what}"
     if card is not None:
-        title = f"run {number} · {card.name} (model file) · {gan.name}{what}"
+        title = f"{name} · {card.name} (model file) · {gan.name}{what}"
     steps = tuple(step for step, _ in numbered(path / "checkpoints", ".json"))
     images = card.images if card is not None and card.images else max(steps, default=0) * recipe.train.batch
     size = f"{images:,} img" if gan.trains else f"of {plural(len(metadata.data), 'real image')}"
+    problem = ""
+    if not steps and JobFolder(path).alive:
+        size, problem = "nothing saved yet", f"{_upper(name)} has no checkpoint yet. Train until the first is saved."
+    elif not steps:
+        size, problem = NEVER_SAVED, f"{_upper(name)} was {NEVER_SAVED}. Train again."
+    best = best_checkpoint(path)
     return RunInfo(
         path.name,
-        f"{title} · {size}" if steps else f"{title} · nothing saved yet",
+        f"{title} · {size}",
         recipe.shape,
-        "" if steps else f"Run {number} has no checkpoint yet. Train until the first is saved.",
+        problem,
         gan.name,
         steps,
-        _best(path, steps),
+        best[0] if best is not None else None,
         codec.mask_kind if codec else "",
         codec.class_names if codec else (),
         codec.image_classes if codec else (),
@@ -106,14 +116,9 @@ def describe_run(path: Path, number: int) -> RunInfo:
     )
 
 
-def _best(path: Path, steps: Sequence[int]) -> int | None:
-    """Return the step that `Run.best` would choose."""
-    scores: dict[int, float] = {}
-    for step in steps:
-        with suppress(OSError, KeyError, TypeError, ValueError):
-            header = read_object(path / "checkpoints" / f"step_{step:08d}.json")
-            scores[step] = float(header["numbers"]["kernel_distance"])
-    return min(scores, key=lambda step: (scores[step], step), default=None)
+def _upper(name: str) -> str:
+    """Begin a sentence with a name."""
+    return name[:1].upper() + name[1:]
 
 
 def saved_states(info: RunInfo | None) -> list[tuple[str, str]]:
@@ -173,6 +178,7 @@ def import_run(project: Project, path: Path) -> str:
         raise UserError(found, todo="Copy the run again.") from None
     if folder.parent == project.path / "runs":
         return folder.name
+    keep_numbers(project)  # the copy may have an older date than others
     target = project.path / "runs" / folder.name
     number = 2
     while target.exists():

@@ -28,7 +28,7 @@ class Step:
 
 STEPS = (
     Step("Pairs", ("Pairs", "Adapt"), "Bring images and masks together, and check them."),
-    Step("Train", ("Train",), "Let a generator learn from your pairs. A painter without training needs none."),
+    Step("Train", ("Train", "Runs"), "Let a generator learn from your pairs. A painter without training needs none."),
     Step("Generate", ("Generate",), "Make synthetic pairs, or paint a mask and watch its image follow."),
     Step(
         "Curate",

@@ -167,7 +167,7 @@ class TrainWidget(ColumnDock):
         for part in (self.recipe, self.pipeline.masks, self.pipeline.painter):
             part.fileChosen.connect(lambda path: self.guard(lambda: self.intake.take([path])))
         self.past.changed.connect(self._refresh)
-        self.past.shareWanted.connect(lambda info: self.guard(lambda: self._share(info)))
+        self.past.shareWanted.connect(lambda info: self.guard(lambda: self.share(info)))
         self.intake.arrived.connect(self._offer_imported)
         self.resume_button.clicked.connect(lambda: self.guard(self._resume))
         self.resume_pipeline_button.clicked.connect(lambda: self.guard(self._resume_pipeline))
@@ -386,6 +386,12 @@ class TrainWidget(ColumnDock):
         if self.past.shown is not None:
             self._start(self.runner, None, self.past.shown)
 
+    def resume_run(self, folder: JobFolder) -> None:
+        """Show a stopped run, and continue it."""
+        self.one_button.setChecked(True)
+        self.past.show_run(folder)
+        self._start(self.runner, None, folder)
+
     def _resume_pipeline(self) -> None:
         if (folder := self._unfinished()) is not None:
             self._start(self.stages, None, folder)
@@ -447,7 +453,8 @@ class TrainWidget(ColumnDock):
         if not self.whole:
             self.recipe.start_from(name)
 
-    def _share(self, info: RunInfo) -> None:
+    def share(self, info: RunInfo) -> None:
+        """Ask for licence and file, and write a run as a model file."""
         dialog = ShareDialog(info, self)
         if dialog.exec() and dialog.path is not None:
             self.share_run(dialog.value(), dialog.path)

@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidg
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, JobFolder, Previewed
 from napari_organoid_synth.core.runs.files import read_preview
+from napari_organoid_synth.core.runs.numbers import next_number, run_numbers
+from napari_organoid_synth.core.runs.titles import run_names
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.controls import combo_box, named
@@ -120,17 +122,23 @@ class RunView(QWidget):
     def list_runs(self) -> None:
         """Fill the selector, newest first; the running or the newest run is shown."""
         project = self.workspace.project
-        runs = project.runs() if project is not None else []
+        numbers = run_numbers(project) if project is not None else {}
+        runs = sorted(project.runs(), key=lambda path: numbers[path.name]) if project is not None else []
         running = self.runner.folder if self.runner.running else None
-        if running is not None and running.path not in runs:
+        if project is not None and running is not None and running.path not in runs:
             runs.append(running.path)  # it has no recipe yet
+            numbers.setdefault(running.path.name, next_number(project))
+        if self.shown is not None and self.shown.path not in runs:
+            self.shown = None  # deleted, or stopped before it began
+        names = run_names(project) if project is not None else {}
         self.runs.clear()
         self._infos = {}
-        for number, path in reversed(list(enumerate(runs, 1))):
+        for path in reversed(runs):
+            name = names.get(path.name, f"run {numbers[path.name]}")
             runs_now = running is not None and path == running.path
             if not runs_now:
-                self._infos[str(path)] = describe_run(path, number)
-            self.runs.addItem(f"run {number} · running" if runs_now else self._infos[str(path)].title, str(path))
+                self._infos[str(path)] = describe_run(path, name)
+            self.runs.addItem(f"{name} · running" if runs_now else self._infos[str(path)].title, str(path))
         self._show_parts()
         if not runs:
             return
@@ -199,9 +207,7 @@ class RunView(QWidget):
         self.curves.setVisible(learns)
         self.share.setEnabled(info is not None and bool(info.steps))
         self.share.setToolTip(
-            "Writes the trained generator as one file for others."
-            if self.share.isEnabled()
-            else "Nothing is saved yet."
+            "Writes the trained generator as one file for others." if self.share.isEnabled() else "Nothing is saved."
         )
         text = describe_card(info.card) if info is not None else ""
         self.about.setText(text)

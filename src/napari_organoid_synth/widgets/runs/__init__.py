@@ -1,0 +1,1 @@
+"""The Runs dock: every training of the project, named, compared, deleted and brought back."""
