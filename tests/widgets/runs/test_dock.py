@@ -71,7 +71,7 @@ def choose(dock: RunsWidget, *places: int) -> None:
 
 def middle(dock: RunsWidget, place: int) -> int:
     """Grey in the middle of the picture of a run; 0 before it is there."""
-    image = dock.courses.pictures[place]._image
+    image = dock.courses.pictures[place].image
     return 0 if image.isNull() else image.pixelColor(8, 16).red()
 
 

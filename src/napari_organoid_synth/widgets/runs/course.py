@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from qtpy.QtCore import QPoint, QRect, Qt, Signal
+from qtpy.QtGui import QImage, QPainter
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
@@ -28,41 +28,45 @@ FACTS = {
     "pairs made": "Synthetic pairs in the project that this run drew.",
     "size": "Size of its folder on disk.",
 }
-MIN_PX, MAX_PX = 96, 360
+MAX_PX, LINE_PX = 360, 28
 
 
-class Picture(QLabel):
-    """A picture that fills the width it is given, sharp."""
+class Picture(QWidget):
+    """A square picture as wide as it is given room for."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.setMinimumSize(MIN_PX, MIN_PX)
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         named(self, name, "Samples of the training at the step of the slider.")
-        self._image = QImage()
+        self.image = QImage()
 
     def show_pixels(self, pixels: NDArray[Any] | None) -> None:
         """Show colours (Y, X, 3) uint8; None: say that there is nothing."""
-        self._image = QImage()
+        self.image = QImage()
         if pixels is not None:
             height, width = pixels.shape[:2]
-            self._image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
-        self._draw()
+            self.image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+        self._fit()
+        self.update()
 
     def resizeEvent(self, a0: Any) -> None:
-        """Fill the new width."""
+        """Stay square."""
         super().resizeEvent(a0)
-        self._draw()
+        self._fit()
 
-    def _draw(self) -> None:
-        if self._image.isNull():
-            self.setPixmap(QPixmap())
-            self.setText("no samples")
-            return
-        side = max(MIN_PX, min(self.width(), MAX_PX))
-        self.setFixedHeight(side)
-        aspect, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        self.setPixmap(QPixmap.fromImage(self._image).scaled(side, side, aspect, smooth))
+    def _fit(self) -> None:
+        self.setFixedHeight(LINE_PX if self.image.isNull() else max(1, min(self.width(), MAX_PX)))
+
+    def paintEvent(self, a0: Any) -> None:
+        """Draw the picture, or that there is none."""
+        painter = QPainter(self)
+        if self.image.isNull():
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "no samples")
+        else:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            size = self.image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            painter.drawImage(QRect(QPoint(0, 0), size), self.image)
+        painter.end()
 
 
 class Courses(QWidget):
@@ -81,13 +85,12 @@ class Courses(QWidget):
         self._steps: list[int] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        self.names = [PlainLabel(), PlainLabel()]
+        self.names = [WrapLabel(), WrapLabel()]
         self.pictures = [Picture("Samples of the run"), Picture("Samples of the other run")]
-        beside = QGridLayout()
+        beside = self.beside = QGridLayout()
         for place in range(2):
             beside.addWidget(self.names[place], 0, place)
             beside.addWidget(self.pictures[place], 1, place)
-            beside.setColumnStretch(place, 1)
         column.addLayout(beside)
         row = QHBoxLayout()
         self.step_label, self.slider = PlainLabel(), QSlider(Qt.Orientation.Horizontal)
@@ -100,8 +103,6 @@ class Courses(QWidget):
         row.addWidget(self.slider, 1)
         column.addLayout(row)
         self.table = QGridLayout()
-        self.table.setColumnStretch(1, 1)
-        self.table.setColumnStretch(2, 1)
         self.values: dict[str, list[WrapLabel]] = {}
         for place, (name, tip) in enumerate(FACTS.items()):
             label = PlainLabel(name)
@@ -110,6 +111,7 @@ class Courses(QWidget):
             self.table.addWidget(label, place, 0, Qt.AlignmentFlag.AlignTop)
             for side, value in enumerate(self.values[name], 1):
                 value.setToolTip(tip)
+                value.setAlignment(Qt.AlignmentFlag.AlignTop)
                 self.table.addWidget(value, place, side)
         column.addLayout(self.table)
         self.curves = [LossCurves(), LossCurves()]
@@ -120,6 +122,8 @@ class Courses(QWidget):
         """Show one or two runs, each with its name."""
         for place in range(2):
             there = place < len(courses)
+            self.beside.setColumnStretch(place, int(there))
+            self.table.setColumnStretch(place + 1, int(there))
             for widget in (self.names[place], self.pictures[place], *(one[place] for one in self.values.values())):
                 widget.setVisible(there)
             name, course = courses[place] if there else ("", None)

@@ -79,6 +79,7 @@ class RunsWidget(ColumnDock):
         self.list = QListWidget()
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setWordWrap(True)
+        self.list.setSpacing(2)
         self.list.setMinimumHeight(180)
         named(
             self.list, "Runs", "Select one to see it, two to compare them (Ctrl+click). Delete moves a run to the bin."
@@ -279,7 +280,8 @@ class RunsWidget(ColumnDock):
             return
         delete_run(project, one.folder)
         self._deleted = one.folder
-        self.show_outcome(f"{one.name} is in the bin. Its {plural(one.samples, 'pair')} stayed.")
+        stayed = f" Its {plural(one.samples, 'pair')} stayed." if one.samples else ""
+        self.show_outcome(f"{one.name} is in the bin.{stayed}")
         self.undo_button.show()
         self.workspace.runsChanged.emit()
 

@@ -98,4 +98,5 @@ def newest_until(steps: Sequence[tuple[int, Path]], step: int) -> Path | None:
 
 def size_words(size: int) -> str:
     """Write a size on disk as a person reads it."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+    value, unit = (size / 1e9, "GB") if size >= 1e9 else (size / 1e6, "MB") if size >= 1e5 else (size / 1e3, "kB")
+    return f"{value:.1f} {unit}"
