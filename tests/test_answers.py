@@ -130,6 +130,7 @@ def test_models_reports_and_the_rest(project: Path, folder: Path, monkeypatch: p
     assert Path(answer("report", project)["report"]).exists()
     assert answer("blind", project, "--csv", folder / "blind.csv")["file"] == str(folder / "blind.csv")
     assert "unet" in answer("list", "segmenters")["members"]
+    assert answer("runs", project)["runs"][0]["state"] == "done"
     job = Project(folder / "other").job("score")
     job.begin("score", [])
     asked = answer("control", folder / "other", "pause")

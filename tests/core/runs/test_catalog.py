@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Event, Failed, Finished, JobFolder, Progress, to_line
+from napari_organoid_synth.core.job import Failed, Finished, JobFolder, Progress, to_line
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.catalog import catalog, delete_run, rename, restore_run
@@ -122,7 +122,7 @@ def test_the_command_lists_and_changes_runs(project: Project) -> None:
     assert len(result(run("runs", project.path, "--delete", "the best", "--json").out)["runs"]) == 4
     deleted = result(run("runs", project.path, "--deleted", "--json").out)["runs"]
     assert [(one["name"], one["samples"], one["state"]) for one in deleted] == [("the best", 2, "done")]
-    assert len(result(run("runs", project.path, "--restore", "the best", "--json").out)["runs"]) == 5
+    assert len(result(run("runs", project.path, "--restore", "1", "--json").out)["runs"]) == 5
     refused = run("runs", project.path, "--rename", "the best")
     assert (refused.code, refused.err.splitlines()[0]) == (
         1,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.catalog import RunRecord, catalog, delete_run, rename, restore_run
+from napari_organoid_synth.core.runs.numbers import run_numbers
 from napari_organoid_synth.core.runs.settings import RunsSettings
 from napari_organoid_synth.core.runs.titles import deleted_names, find_runs
 
@@ -26,8 +27,10 @@ def runs(project: Project, settings: RunsSettings, samples: Mapping[str, int]) -
         rename(project, find_runs(project, [old.strip()])[0], new)
     for folder in find_runs(project, settings.delete):
         delete_run(project, folder)
-    in_bin = {name.casefold(): folder for folder, name in deleted_names(project).items()}
+    numbers, in_bin = run_numbers(project), dict[str, str]()
+    for folder, name in deleted_names(project).items():
+        number = str(numbers.get(folder, ""))
+        in_bin |= {number: folder, f"run {number}": folder, name.casefold(): folder}
     for name in settings.restore:
-        key = name.strip().casefold()
-        restore_run(project, in_bin.get(key) or in_bin.get(f"run {key}") or name)
+        restore_run(project, in_bin.get(name.strip().casefold(), name))
     return catalog(project, samples, settings.deleted)
