@@ -246,7 +246,7 @@ def test_eight_jobs_at_once_leave_threads_for_reading(qtbot, fake_job, project):
         qtbot.waitUntil(lambda: all(runner.last_progress for runner in runners), timeout=60_000)
         assert QThreadPool.globalInstance().activeThreadCount() == 0
         assert len({runner.folder.info["pid"] for runner in runners}) == 8
-        qtbot.waitUntil(lambda: all([thread.image(id, 64, "none") for id in ids]), timeout=5000)
+        qtbot.waitUntil(lambda: all(thread.image(id, 64, "none") for id in ids), timeout=5000)
         answers = []
         create_worker(lambda: 7, _connect={"returned": answers.append})
         qtbot.waitUntil(lambda: answers == [7], timeout=5000)

@@ -13,12 +13,19 @@ from napari_organoid_synth.core.generators.config import GeneratorConfig
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.metadata import RunMetadata
-from napari_organoid_synth.core.runs.numbers import run_numbers
+from napari_organoid_synth.core.runs.numbers import next_number, run_numbers
 
 WITHOUT = "without a run"
 """Title of pairs that no run made."""
 LOSS_FIELDS = ("loss", "adversarial")
 """Settings of generators that choose the adversarial loss."""
+WORK = {
+    "train": "training", "generate": "making pairs", "pipeline": "masks, then images", "score": "scores", "map": "map",
+    "fill": "filling a gap", "export": "export", "segment": "comparison", "gain": "comparison", "try": "quick try",
+    "predict": "segmenting images", "annotate": "annotation", "adapt": "images without masks", "sketch": "first pairs",
+    "share": "model file", "import-model": "model file", "report": "report",
+}  # fmt: skip
+"""What each command does, in words."""
 _NUMBERED = re.compile(r"(?:run )?(\d+)")
 
 
@@ -108,6 +115,22 @@ def read_gan(recipe: Path) -> GeneratorConfig | None:
         return Recipe.from_file(recipe).gan
     except UserError:
         return None
+
+
+def job_title(project: Project, folder: str, verb: str) -> str:
+    """Return the title of a job: ``"run 3 · training"``, ``"making pairs"``."""
+    work = WORK.get(verb, verb)
+    return f"{_run_name(project, folder)} · {work}" if verb == "train" else work
+
+
+def job_name(project: Project, folder: str, verb: str) -> str:
+    """Return the name of a job in a sentence: ``"run 3"``, ``"the job 'making pairs'"``."""
+    return _run_name(project, folder) if verb == "train" else f"the job '{WORK.get(verb, verb)}'"
+
+
+def _run_name(project: Project, folder: str) -> str:
+    """Return the name of a run, also of one that begins and has no recipe yet."""
+    return run_names(project).get(folder) or f"run {next_number(project)}"
 
 
 def _given(project: Project, folder: str) -> str:

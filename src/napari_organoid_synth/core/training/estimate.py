@@ -53,6 +53,11 @@ def read_timing(project: Project, key: str) -> StepTiming | None:
     return _read(project).timings.get(key)
 
 
+def newest_timing(project: Project) -> StepTiming | None:
+    """Return the measurement that was made last; None without any."""
+    return next(reversed(_read(project).timings.values()), None)
+
+
 def write_timing(project: Project, key: str, timing: StepTiming) -> None:
     """Keep a measurement; the oldest is dropped where there are too many."""
     timings = {name: one for name, one in _read(project).timings.items() if name != key}

@@ -7,8 +7,9 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,24 @@ from napari_organoid_synth.core.job import Event, Failed, Finished, JobFolder
 
 POLL_SECONDS = 0.1
 
+WAIT_SECONDS = 0.3
+"""Between two looks at the free memory."""
+
 BATCH = 500
 """Most events handed to the window at once: a long history arrives in slices that each take about a millisecond."""
 
+_starting = threading.Lock()
+"""One job at a time looks at the free memory and starts: the next one sees it run."""
+
 children: list[subprocess.Popen[bytes]] = []
 """Processes started here: kept so that a job left running is not taken for a leak, and reaped when they end."""
+
+
+@dataclass(frozen=True)
+class Waits(Event):
+    """The job has not started: there is too little memory beside another one. For the window alone."""
+
+    text: str = ""
 
 
 def follow(
@@ -32,26 +46,34 @@ def follow(
     arguments: Sequence[str],
     left: threading.Event,
     done: threading.Event,
+    waits: Callable[[], str] = lambda: "",
 ) -> Iterator[tuple[threading.Event, list[Event], bool]]:
     """Launch a job (with a ``program``) or take one up, then yield its events in slices until it ends or is left.
 
     Runs in a worker thread. Yields about ten times a second, also nothing, so that napari can end the thread. The last
-    slice ends with `Finished` or `Failed`, whatever became of the process.
+    slice ends with `Finished` or `Failed`, whatever became of the process. As long as ``waits()`` returns why the job
+    cannot start, it is not launched.
     """
     try:
         process = None
         offset = 0
         if program:
             offset = folder.events_path.stat().st_size if folder.events_path.exists() else 0
-            if folder.control.canceled:  # before there is a process: none is needed
+        while program and process is None:
+            if folder.control.canceled or left.is_set():  # before there is a process: none is needed
                 yield left, list(folder.record([Finished(0, "canceled")])), True
                 return
-            try:
-                process = launch(folder, program, arguments)
-            except OSError as error:
-                report = shlex.join([*program, *arguments])
-                yield left, [Failed(0, f"Cannot start the job: {error}.", "", "Copy the report.", report)], True
-                return
+            with _starting:
+                reason = waits()
+                try:
+                    process = launch(folder, program, arguments) if not reason else None
+                except OSError as error:
+                    report = shlex.join([*program, *arguments])
+                    yield left, [Failed(0, f"Cannot start the job: {error}.", "", "Copy the report.", report)], True
+                    return
+            if process is None:
+                yield left, [Waits(0, reason)], False
+                left.wait(WAIT_SECONDS)
         while not left.is_set():
             alive = process.poll() is None if process is not None else folder.alive
             events, offset = folder.read_events(offset)  # after `alive`: includes the last events of a dead process

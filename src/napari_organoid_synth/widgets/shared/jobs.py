@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +18,11 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.job import Event, Failed, Finished, Heartbeat, JobFolder, Progress
+from napari_organoid_synth.core.memory_queue import waits_for
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.runs.titles import job_title
 from napari_organoid_synth.widgets.shared.background import start_worker
-from napari_organoid_synth.widgets.shared.job_process import follow
+from napari_organoid_synth.widgets.shared.job_process import Waits, follow
 
 REPAINT_SECONDS = 0.2
 
@@ -47,7 +49,7 @@ class JobRunner(QObject):
     failed(Failed)
         With the traceback or, after a crash, the last lines of the log as ``report``.
     stateChanged(str)
-        "idle", "running" or "paused".
+        "idle", "waiting", "running" or "paused".
     """
 
     started = Signal()
@@ -67,6 +69,8 @@ class JobRunner(QObject):
         self.files: tuple[Path, ...] = ()
         self.result: dict[str, Any] = {}
         self.last_progress: Progress | None = None
+        self.waits = ""  # why it has not started, in a sentence
+        self._now = threading.Event()  # set: start, however little memory is free
         self._state = "idle"
         self._left, self._done = threading.Event(), threading.Event()
         self._done.set()
@@ -78,12 +82,12 @@ class JobRunner(QObject):
 
     @property
     def state(self) -> str:
-        """``"idle"``, ``"running"`` or ``"paused"``."""
+        """``"idle"``, ``"waiting"`` (for memory), ``"running"`` or ``"paused"``."""
         return self._state
 
     @property
     def running(self) -> bool:
-        """Whether a job is followed (also a paused one)."""
+        """Whether a job is followed (also one that is paused or waits)."""
         return self._state != "idle"
 
     def start(
@@ -130,7 +134,9 @@ class JobRunner(QObject):
             recipe = folder.path / "settings.yaml"
             recipe.write_text(settings.to_yaml() if settings is not None else "{}\n", encoding="utf-8")
             arguments = [verb, str(project.path), *map(str, files), "--recipe", str(recipe)]
-        self._follow(folder, [*arguments, "--job", str(folder.path)])
+        self._now = now = threading.Event()
+        waits = lambda: "" if now.is_set() else waits_for(project, verb, folder)  # noqa: E731
+        self._follow(folder, project, [*arguments, "--job", str(folder.path)], waits)
         return folder
 
     def attach(self, folder: JobFolder) -> None:
@@ -138,7 +144,7 @@ class JobRunner(QObject):
         if self.running:
             raise RuntimeError(f"{self.verb} is already running in {self.folder.path if self.folder else '?'}")
         self.files = ()
-        self._follow(folder, None)
+        self._follow(folder, Project(folder.path.parents[1]))
 
     def detach(self) -> None:
         """Stop following; the job keeps running."""
@@ -153,6 +159,10 @@ class JobRunner(QObject):
         self._done.wait(seconds)
 
     # --- steer ---
+
+    def start_now(self) -> None:
+        """Start a job that waits for memory, however little is free."""
+        self._now.set()
 
     def pause(self) -> None:
         """Ask the job to wait after the step it is in."""
@@ -173,7 +183,13 @@ class JobRunner(QObject):
 
     # --- follow ---
 
-    def _follow(self, folder: JobFolder, arguments: list[str] | None) -> None:
+    def _follow(
+        self,
+        folder: JobFolder,
+        project: Project,
+        arguments: list[str] | None = None,
+        waits: Callable[[], str] = lambda: "",
+    ) -> None:
         from napari.qt.threading import create_worker
 
         self.folder, self.result, self.last_progress, self._pending, self._painted = folder, {}, None, None, 0.0
@@ -185,8 +201,9 @@ class JobRunner(QObject):
             arguments or (),
             self._left,
             self._done,
+            waits,
             _start_thread=False,
-            _progress={"desc": f"{self.verb} {folder.path.name}"},
+            _progress={"desc": job_title(project, folder.path.name, self.verb)},
             _ignore_errors=True,
         )
         self._worker = worker
@@ -202,6 +219,14 @@ class JobRunner(QObject):
         left, events, ended = batch
         if left is not self._left or left.is_set():
             return  # a slice of a job that was left
+        if events and isinstance(events[-1], Waits):  # alone, and only before the first event
+            if events[-1].text != self.waits:
+                self.waits, self._state = events[-1].text, "waiting"
+                self.stateChanged.emit("waiting")
+            return
+        if self._state == "waiting":
+            self.waits = ""
+            self._set_state("running")
         if events:
             self.events.emit(events)
             self._notice_pause(events[-1])

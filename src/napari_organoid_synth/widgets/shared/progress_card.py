@@ -9,6 +9,13 @@ from napari_organoid_synth.core.quantities import words_for_seconds
 from napari_organoid_synth.widgets.shared.cards import Card
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 
+BUTTONS = {
+    "running": ("Pause", "Waits after the current step; resume at any time."),
+    "paused": ("Resume", "Goes on where it was."),
+    "waiting": ("Start now anyway", "Starts beside the other job; the computer may become slow."),
+}
+"""Text and tip of the first button by state."""
+
 
 class ProgressCard(Card):
     """Bar, time left, pause and stop of a `JobRunner`; visible while it runs.
@@ -33,7 +40,6 @@ class ProgressCard(Card):
         self.column.addWidget(self.bar)
         self.message = self.add_text()
         self.pause_button, self.stop_button = self.add_buttons({"Pause": self._toggle, stop_text: self._stop})
-        self.pause_button.setToolTip("Waits after the current step; resume at any time.")
         self.stop_button.setToolTip("Ends after the current step and saves. Nothing is lost.")
         self._stop_text = stop_text
         runner.event.connect(self._show_event)
@@ -41,7 +47,9 @@ class ProgressCard(Card):
         self._show_state(runner.state)
 
     def _toggle(self) -> None:
-        if self._runner.state == "paused":
+        if self._runner.state == "waiting":
+            self._runner.start_now()
+        elif self._runner.state == "paused":
             self._runner.resume()
         else:
             self._runner.pause()
@@ -50,7 +58,7 @@ class ProgressCard(Card):
         self._runner.cancel()
         self.stop_button.setEnabled(False)
         self.pause_button.setEnabled(False)
-        self.message.setText("Saving…")
+        self.message.setText("Saving…" if self._runner.state != "waiting" else "Stopping…")
 
     def _show_event(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -82,7 +90,13 @@ class ProgressCard(Card):
         self.setVisible(state != "idle")
         for button in (self.stop_button, self.pause_button):
             button.setEnabled(True)
-        self.pause_button.setText("Resume" if state == "paused" else "Pause")
-        self.pause_button.setAccessibleName(self.pause_button.text())
-        if state == "paused":
+        text, tip = BUTTONS.get(state, BUTTONS["running"])
+        self.pause_button.setText(text)
+        self.pause_button.setAccessibleName(text)
+        self.pause_button.setToolTip(tip)
+        if state == "waiting":
+            self.message.setText(self._runner.waits)
+        elif state == "running" and self.message.text().startswith("Waits for "):
+            self.message.setText("Starting…")
+        elif state == "paused":
             self.message.setText("Paused. The window may be closed; nothing is lost.")

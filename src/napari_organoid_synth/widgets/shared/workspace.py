@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QMessageBox
 from napari_organoid_synth.core.job import Added, Event
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.settings import ImportModelSettings
+from napari_organoid_synth.core.runs.titles import WORK
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.layers import close_shown
@@ -331,8 +332,10 @@ def ask_about(running: list[JobRunner], parent: Any) -> str:
     box = QMessageBox(parent)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setWindowTitle("A job is running")
-    names = " and ".join(runner.verb for runner in running)
+    names = " and ".join(WORK.get(runner.verb, runner.verb) for runner in running)
     box.setText(f"'{names}' is running. It can keep running without the window; open the project again to follow it.")
+    if any(runner.state == "waiting" for runner in running):
+        box.setInformativeText("What waits for memory has not started and will not start without the window.")
     keep = box.addButton("Keep running", QMessageBox.ButtonRole.AcceptRole)
     stop = box.addButton("Stop and save", QMessageBox.ButtonRole.DestructiveRole)
     box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
