@@ -91,7 +91,19 @@ def test_the_tables_of_the_readme_name_every_dock() -> None:
     from napari_organoid_synth.core.verbs import VERBS
 
     readme = (ROOT / "README.md").read_text()
-    for dock in ("Pairs", "Train", "Runs", "Generate", "Adapt", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"):
+    for dock in (
+        "Pairs",
+        "Train",
+        "Runs",
+        "Generate",
+        "Adapt",
+        "Curate",
+        "Map",
+        "Scores",
+        "Blind test",
+        "Segment",
+        "Export",
+    ):
         assert f"| **{dock}** |" in readme
     for verb in VERBS:
         assert f"organoid-synth {verb}" in readme
