@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
@@ -151,3 +152,29 @@ def test_long_names_are_shortened_in_the_middle():
     assert short("a" * 10) == "a" * 10
     assert len(short("a" * 40 + "z", 24)) == 24
     assert short("a" * 40 + "z").endswith("z")
+
+
+def test_one_notification_when_work_ends(qtbot, make_napari_viewer, fake_job, project):
+    """Whatever page is open; a later one takes the place of the one before, and the button leads to the work."""
+    viewer = make_napari_viewer(show=True)
+    workspace = Workspace.of(viewer)
+    workspace.setProject(project)
+    window = viewer.window._qt_window
+
+    def shown() -> list[str]:
+        return [one.message.text() for one in window.findChildren(NapariQtNotification) if one.isVisible()]
+
+    train = workspace.runner("train")
+    with qtbot.waitSignal(train.finished, timeout=20_000):
+        train.start("train", project, Recipe())
+    assert shown() == ["Run 1 is trained."]
+    with qtbot.waitSignal(train.finished, timeout=20_000):
+        train.start("train", project, Recipe())
+    qtbot.waitUntil(lambda: shown() == ["Run 2 is trained."], timeout=5000)
+    note = next(one for one in window.findChildren(NapariQtNotification) if one.isVisible())
+    (button,) = note.row2_widget.findChildren(QPushButton)
+    assert button.text() == "Look at samples"
+    button.click()
+    steps = viewer.window.dock_widgets["All steps (Organoid Synth)"]
+    assert steps.title == "Train"
+    workspace.close()

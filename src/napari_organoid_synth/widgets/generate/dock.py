@@ -409,9 +409,6 @@ class GenerateWidget(ColumnDock):
         added = int(self.runner.result.get("added", reason == "completed"))
         if project is None or not added:
             return
-        if reason == "completed":
-            sentence = f"{added:,} synthetic pair{'s are' if added != 1 else ' is'} ready."
-            self.workspace.notify(sentence, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
         if not self.scorer.running:
             self.guard(lambda: self.scorer.start("score", project, ScoreSettings(sets="none")))
 

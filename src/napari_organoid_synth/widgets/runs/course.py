@@ -124,8 +124,9 @@ class Courses(QWidget):
             there = place < len(courses)
             self.beside.setColumnStretch(place, int(there))
             self.table.setColumnStretch(place + 1, int(there))
-            for widget in (self.names[place], self.pictures[place], *(one[place] for one in self.values.values())):
-                widget.setVisible(there)
+            parts: list[QWidget] = [self.names[place], self.pictures[place]]
+            for part in parts + [one[place] for one in self.values.values()]:
+                part.setVisible(there)
             name, course = courses[place] if there else ("", None)
             self.names[place].setText(name)
             self.curves[place].setVisible(course is not None and bool(course.curves))

@@ -317,7 +317,8 @@ class SegmentWidget(ColumnDock):
         self._fold_setup()
         if reason == "completed":
             said = " ".join(filter(None, (self.panel.verdict.text(), self.panel.sentence.text())))
-            self.workspace.notify(said or "The comparison is done.")
+            look = [("Look at the result", lambda: open_dock(self.viewer, "Segment"))]
+            self.workspace.notify(said or "The comparison is done.", look)
         self._look_again()
 
     def _failed(self, failed: Failed) -> None:

@@ -18,6 +18,8 @@ from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.layers import close_shown
 from napari_organoid_synth.widgets.shared.live_renderer import LiveRenderer
+from napari_organoid_synth.widgets.shared.menus import open_dock
+from napari_organoid_synth.widgets.shared.notices import notice
 from napari_organoid_synth.widgets.shared.project_folders import (
     new_project_folder,
     read_json,
@@ -71,6 +73,7 @@ class Workspace(QObject):
         window = getattr(getattr(viewer, "window", None), "_qt_window", None)
         super().__init__(window)
         self._viewer: Any = weakref.proxy(viewer) if viewer is not None else None
+        self._opener: Callable[[], Any] = weakref.ref(viewer) if viewer is not None else nobody
         self._project: Project | None = None
         self._shown: Path | None = None  # the project that was open last; layers show its files
         self._pairs: PairTable | None = None
@@ -207,6 +210,7 @@ class Workspace(QObject):
         if verb not in self._runners:
             runner = self._runners[verb] = JobRunner(verb, self)
             runner.event.connect(self._take_event)
+            runner.finished.connect(self._announce)
             if verb in {"train", "pipeline", "import-model", "try"}:
                 runner.started.connect(self.runsChanged)
                 runner.finished.connect(lambda _: self.runsChanged.emit())
@@ -256,13 +260,27 @@ class Workspace(QObject):
         if isinstance(event, Added) and self.sender() in adding:
             self.samplesChanged.emit()
 
+    def _announce(self, reason: str) -> None:
+        """Show that long work has ended, whatever page is open."""
+        runner, project = self.sender(), self._project
+        if not isinstance(runner, JobRunner) or project is None or runner.folder is None or reason != "completed":
+            return
+        said = notice(project, runner.verb, runner.folder, runner.result)
+        if said is not None:
+            self.notify(said.text, [(said.button, lambda: open_dock(self._opener(), said.page))])
+
     def notify(self, text: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
-        """Show a napari notification with buttons."""
+        """Show a napari notification with buttons in place of an earlier one: they would cover each other."""
+        from napari._qt.dialogs.qt_notification import NapariQtNotification
         from napari.utils.notifications import Notification, notification_manager
 
         class Note(Notification):
             source = "Organoid Synth"  # otherwise napari prints the address of its own manager
 
+        window = self.parent()
+        for earlier in window.findChildren(NapariQtNotification) if window is not None else ():
+            if earlier.source_label.text().endswith(Note.source):
+                earlier.close()
         buttons = [(label, lambda _box, action=action: action()) for label, action in actions]
         notification_manager.dispatch(Note(plain(text), "info", actions=buttons))
 

@@ -404,24 +404,6 @@ class TrainWidget(ColumnDock):
     def _job_finished(self, reason: str) -> None:
         self.past.completed = reason == "completed"
         self._refresh()
-        if self.past.completed:
-            if self._learned():
-                self.workspace.notify("The training is done.", [("Look at samples", self._look)])
-            else:
-                make = [("Make pairs", lambda: open_dock(self.viewer, "Generate"))]
-                self.workspace.notify("The painter is ready; it needs no training.", make)
-
-    def _learned(self) -> bool:
-        """Return whether the run that ended is one of a generator that learns."""
-        info = self.past.info
-        return info is None or info.trains
-
-    def _look(self) -> None:
-        dock = self.parentWidget()
-        if dock is not None:
-            dock.show()
-            dock.raise_()
-        self.past.look()
 
     # --- the whole pipeline ---
 
@@ -440,8 +422,6 @@ class TrainWidget(ColumnDock):
         if reason != "completed" or project is None:
             return
         self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in Curate.")
-        look = [("Look at samples", lambda: open_dock(self.viewer, "Curate"))]
-        self.workspace.notify(f"The pipeline is done: {made:,} synthetic pairs are ready.", look)
         scorer = self.workspace.runner("score")
         if made and not scorer.running:
             self.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))

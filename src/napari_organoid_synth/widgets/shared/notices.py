@@ -1,0 +1,37 @@
+"""The one notification when long work ends: its sentence, and the page to which its button leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.runs.titles import job_name, read_gan
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence, the text of the button, and the title of the page that it opens."""
+
+    text: str
+    button: str
+    page: str
+
+
+def notice(project: Project, verb: str, folder: JobFolder, result: Mapping[str, Any]) -> Notice | None:
+    """Return what is said when a command has ended; None for one whose page says it."""
+    if verb == "train":
+        gan = read_gan(folder.path / "recipe.yaml")
+        if gan is not None and not gan.trains:
+            return Notice("The painter is ready; it needs no training.", "Make pairs", "Generate")
+        name = job_name(project, folder.path.name, verb)
+        return Notice(f"{name[:1].upper()}{name[1:]} is trained.", "Look at samples", "Train")
+    made = int(result.get({"generate": "added", "pipeline": "pairs"}.get(verb, ""), 0))
+    if made:
+        return Notice(
+            f"{plural(made, 'synthetic pair')} {'is' if made == 1 else 'are'} ready.", "Look at samples", "Curate"
+        )
+    return None
