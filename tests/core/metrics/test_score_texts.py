@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from napari_organoid_synth.core.metrics import set_measures
 from napari_organoid_synth.core.metrics.memorisation import SAMPLE_SCORES
 from napari_organoid_synth.core.metrics.score_texts import SAMPLE_TEXTS, SET_TEXTS
@@ -28,3 +30,10 @@ def test_the_words_are_short_sentences() -> None:
         assert text.about[-1] in ".?"
         assert text.sentence.endswith(("better.", "images."))
     assert SAMPLE_TEXTS["fits"].sentence.endswith("below 0.5. More is better.")
+
+
+def test_the_manual_has_the_same_words() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "scores.md").read_text(encoding="utf-8")
+    for texts in (SAMPLE_TEXTS, SET_TEXTS):
+        for name, text in texts.items():
+            assert f"| `{name}` | {text.title} | {text.about} | {text.direction} |" in manual

@@ -305,6 +305,10 @@ def test_it_fits_a_narrow_dock(qtbot: Any, viewer: Any, filled: Project) -> None
     }
     assert len(tops) == 1
     assert columns.chips.isHidden()
+    assert min(view.width() for view in columns.views.values()) > 300
+    gap = columns.mapTo(widget, QPoint(0, 0)).y() - widget.bar.mapTo(widget, QPoint(0, widget.bar.height())).y()
+    assert gap <= 6
+    assert widget.bar.finder.isVisible() or widget.bar.height() < 40
     widget._thread.close()
 
 
@@ -313,7 +317,7 @@ def test_two_rows_are_in_view_in_the_bottom_of_a_laptop(qtbot: Any, viewer: Any,
     widget = CurateWidget(viewer)
     qtbot.addWidget(widget)
     widget._placed = True
-    for width, height in ((560, 300), (900, 300), (1240, 300)):
+    for width, height in ((560, 270), (900, 270), (1240, 262)):
         widget.resize(width, height)
         widget.show()
         qtbot.waitUntil(lambda: len(shown(widget)["new"]) == N)

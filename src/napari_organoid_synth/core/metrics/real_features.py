@@ -6,7 +6,7 @@ hash of their pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class RealFeatures:
         """Pure noise of three kinds, from `noise_facts`."""
         return noise_facts(some(self.tiles, NOISE_TILES), self.limits, self.side, self.settings.seed)
 
-    def compare(self) -> Iterator[float]:
+    def compare(self) -> Generator[float, None, None]:
         """Compute the pixel scores of 64 real tiles at most: ``among`` each other and ``among_noise`` of each kind.
 
         See `compare_all`. Yields the share that is done; once, however often it is called.

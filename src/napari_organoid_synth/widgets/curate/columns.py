@@ -96,11 +96,13 @@ class Columns(QWidget):
 
     def set_width(self, width: int) -> None:
         """Show three columns, or one where ``width``, px, is too small."""
-        self.is_wide = width >= WIDE
+        was_wide, self.is_wide = self.is_wide, width >= WIDE
         self.chips.setVisible(not self.is_wide)
         for verdict, view in self.views.items():
             self.titles[verdict].setVisible(self.is_wide)
             self._holders[verdict].setVisible(self.is_wide or view is self._active)
+        if self.is_wide and not was_wide:
+            self._split.setSizes([width // len(self.views)] * len(self.views))  # hidden ones had none
 
     def resizeEvent(self, a0: Any) -> None:
         """Report another height."""

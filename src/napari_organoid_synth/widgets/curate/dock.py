@@ -49,7 +49,7 @@ from napari_organoid_synth.widgets.shared.store_tasks import (
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.thumbnails import MASK_MODES, StoreThread
 
-KEYS = "A accept · R reject · U undo · Enter open · Space nearest real · O mask · Del delete"
+KEYS = "A accept · R reject · U undo · Enter open · Space nearest real"
 ROWS = 2
 """Of whole tiles that are in view unless a person chose another size."""
 MAX_SIDE = 112
@@ -131,6 +131,7 @@ class CurateWidget(WideDock):
         self.export.setMinimumHeight(26)  # height is scarce here: a row of whole tiles should be seen on a laptop
         foot = self._foot = QBoxLayout(ACROSS)
         foot.addWidget(self.message, 1)
+        foot.addWidget(self.export)
         self.export.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(4, 2, 4, 2)
@@ -182,11 +183,8 @@ class CurateWidget(WideDock):
         layout = QVBoxLayout(page)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.bar, self.accepter, self.accepter.why, self.tagger, self.more):
+        for widget in (self.bar, self.accepter, self.accepter.why, self.tagger, self.more, self.columns.chips):
             layout.addWidget(widget)
-        chips = self._chips = QBoxLayout(ACROSS)
-        chips.addWidget(self.columns.chips, 1)
-        layout.addLayout(chips)
         layout.addWidget(self.columns, 1)
         return page
 
@@ -196,8 +194,7 @@ class CurateWidget(WideDock):
         width = self.width()
         self._middle.setDirection(ACROSS if width >= 700 else DOWN)
         self.columns.set_width(width)
-        self._chips.setDirection(ACROSS if width >= 420 else DOWN)
-        (self._foot if self.columns.is_wide else self._chips).addWidget(self.export)  # no line of its own
+        self._foot.setDirection(ACROSS if width >= 420 else DOWN)
         self.error.setFixedWidth(300 if width >= 700 else width - 12)
 
     def settle(self) -> None:

@@ -27,12 +27,14 @@ from napari_organoid_synth.widgets.shared.shortcuts import action_for
 from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS, theme_colour
 
 SIDES = range(64, 193)
+NAMED = 80
+"""Side of a tile, px, from which on its name stands below it."""
 EDGE, STRIPE, SPACING, DRAWN_IN_STACK = 4, 4, 3, 3
 
 
-def frame_height(line: int) -> int:
-    """Return the height of a tile without its picture, px, for a line of text of that height."""
-    return 2 * EDGE + STRIPE + line
+def frame_height(line: int, side: int) -> int:
+    """Return the height of a tile without its picture, px, for a line of text of that height; small tiles have none."""
+    return 2 * EDGE + STRIPE + (line if side >= NAMED else 0)
 
 
 class TileDelegate(QStyledItemDelegate):
@@ -45,7 +47,7 @@ class TileDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: Any, index: Any) -> QSize:
         """Return the size, the same for all tiles."""
-        return QSize(self.side + 2 * EDGE, self.side + frame_height(option.fontMetrics.height()))
+        return QSize(self.side + 2 * EDGE, self.side + frame_height(option.fontMetrics.height(), self.side))
 
     def paint(self, painter: Any, option: Any, index: Any) -> None:
         """Paint one tile; never waits for pixels."""
@@ -77,11 +79,16 @@ class TileDelegate(QStyledItemDelegate):
     def _paint_foot(self, painter: QPainter, option: Any, foot: QRect, row: SampleRow | None, id: str) -> None:
         colour = QColor(VERDICT_COLOURS[self.verdict])
         painter.fillRect(QRect(foot.topLeft(), QSize(foot.width(), STRIPE)), colour)
+        line = option.fontMetrics.height()
         text = foot.adjusted(0, STRIPE, 0, 0)
-        chip = QRect(text.topLeft(), QSize(text.height(), text.height()))
+        chip = QRect(text.topLeft(), QSize(line, line))
+        if self.side < NAMED:
+            chip.moveBottom(foot.top())  # over the picture
         painter.fillRect(chip, colour)
         painter.setPen(QColor("black"))
         painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, LETTERS[self.verdict])
+        if self.side < NAMED:
+            return
         painter.setPen(option.palette.color(option.palette.ColorRole.Text))
         text.setLeft(chip.right() + 4)
         name = option.fontMetrics.elidedText(row.name if row else id, Qt.TextElideMode.ElideMiddle, text.width())
@@ -160,8 +167,12 @@ class GalleryView(QListView):
 
     def side_for(self, rows: int) -> int:
         """Return the side of a tile with which so many rows are in view, px; as near to it as `SIDES` allow."""
-        room = (self._port.height() - SPACING) // rows - SPACING
-        return min(max(room - frame_height(self.fontMetrics().height()), SIDES[0]), SIDES[-1])
+        room: int = (self._port.height() - SPACING) // rows - SPACING
+        line = self.fontMetrics().height()
+        side = room - frame_height(line, NAMED)
+        if side < NAMED:
+            side = min(room - frame_height(line, 0), NAMED - 1)
+        return min(max(side, SIDES[0]), SIDES[-1])
 
     def show_tiles(self, side: int, mode: str) -> None:
         """Change size and mask drawing of all tiles."""

@@ -94,7 +94,8 @@ class HoverCard(QFrame):
         else:
             image = self._thread.image(id, PICTURE, "outline")
             known = self._thread.row(id)
-            text = describe(known, with_scores=False) if known else id
+            run = self._points.titles.get(known.run, "") if known else ""
+            text = describe(known, with_scores=False, run=run) if known else id
         self.show_sample(self._view.pixel_of(row), text, image)
 
     def _fetch(self, tile: TilePlace) -> None:

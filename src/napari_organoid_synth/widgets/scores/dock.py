@@ -66,12 +66,13 @@ HOW_TO_READ = (
 
 @dataclass(frozen=True)
 class Known:
-    """Samples by verdict, scores of sets, why each is outdated, and the copies in each."""
+    """Samples by verdict, scores of sets, why each is outdated, the copies in each, and friendly names of runs."""
 
     counts: dict[str, int] = field(default_factory=dict)
     sets: list[SetScores] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
     copies: list[int] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
 
     def number(self, sets: str) -> int:
         """Return how many pairs a kind of set has."""
@@ -81,6 +82,7 @@ class Known:
 
 def read_known(store: SampleStore, project: Project) -> Known:
     """Read the scores and the samples they are about; in the background, because it reads every row."""
+    from napari_organoid_synth.core.runs.titles import run_titles
     from napari_organoid_synth.core.scores.sample_sets import sets_of
     from napari_organoid_synth.core.scores.set_scores import outdated
     from napari_organoid_synth.core.scores.storage import read_set_scores
@@ -94,6 +96,7 @@ def read_known(store: SampleStore, project: Project) -> Known:
         sets,
         [outdated(project, one, its) for one, its in zip(sets, rows, strict=True)],
         [sum("copy" in row.flagged.split(", ") for row in its) for its in rows],
+        run_titles(project),
     )
 
 
@@ -160,7 +163,9 @@ class ScoresWidget(StoreDock):
         self.stale.setAccessibleName("Outdated")
         self.verdict, self.advice = WrapLabel(), WrapLabel()
         self.verdict.setAccessibleName("The scores in words")
-        self.verdict.setStyleSheet("font-weight: bold")
+        font = self.verdict.font()
+        font.setBold(True)
+        self.verdict.setFont(font)
         self.advice.setAccessibleName("What to do about it")
         self.table = ScoreRows()
         self.words = WrapLabel()
@@ -246,7 +251,8 @@ class ScoresWidget(StoreDock):
         self.runs.blockSignals(True)
         self.runs.clear()
         for one in self.known.sets:
-            name = short(one.title.replace("samples", "pairs"), 28)
+            title = one.title.replace(one.run, self.known.titles.get(one.run, one.run)) if one.run else one.title
+            name = short(title.replace("samples", "pairs"), 28)
             self.runs.addItem(f"{name} · {SETS[one.samples]} · {one.extractor}")
             about = f"{one.title}: {one.number} pairs, features {one.extractor}"
             self.runs.setItemData(self.runs.count() - 1, about, Qt.ItemDataRole.ToolTipRole)

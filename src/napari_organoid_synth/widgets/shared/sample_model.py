@@ -18,8 +18,8 @@ from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
 FLAGS = {"copy": "a copy of a real image", "mask": "its mask is broken"}
 
 
-def describe(row: SampleRow, with_scores: bool = True) -> str:
-    """Describe a sample for its tooltip; ``with_scores`` with each of its numbers."""
+def describe(row: SampleRow, with_scores: bool = True, run: str = "") -> str:
+    """Describe a sample for its tooltip; ``with_scores`` with each number, ``run`` a friendly name of its run."""
     lines = [row.name, f"{row.verdict}; {row.note or 'not scored yet'}"]
     if row.flagged:
         lines.append(f"Flagged: {FLAGS.get(row.flagged, row.flagged)}")
@@ -31,7 +31,7 @@ def describe(row: SampleRow, with_scores: bool = True) -> str:
         lines.append("Its mask was edited.")
     if row.nearest is not None:
         lines.append(f"Most similar real image: {row.nearest.pair}")
-    lines.append(f"{plural(row.n_objects, 'object')}, {pixels(row.size)}" + (f", {row.run}" if row.run else ""))
+    lines.append(f"{plural(row.n_objects, 'object')}, {pixels(row.size)}" + (f", {run or row.run}" if row.run else ""))
     for metric, value in sorted(row.scores.items()) if with_scores else ():
         text = sample_text(metric)
         lines.append(f"{text.title} {value:.3g} ({text.direction})")
