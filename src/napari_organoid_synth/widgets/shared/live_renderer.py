@@ -62,6 +62,8 @@ class LiveRenderer(QObject):
         self._model: dict[str, Any] = {}
         self._canvases: dict[str, LiveCanvas] = {}
         self._oldest = 0
+        self.answered = 0
+        """Number of the newest request of which an answer was told, also while it is told."""
         self._exchange = LiveExchange(self)
         self._exchange.answered.connect(self._take)
         self._exchange.crashed.connect(self._crashed)
@@ -241,6 +243,7 @@ class LiveRenderer(QObject):
     def _take(self, answer: Message) -> None:
         values = answer.values
         canvas, serial = str(values.get("canvas", "")), int(values.get("serial", 0))
+        self.answered = max(self.answered, serial)
         known = self._canvases.get(canvas)
         of_model = serial >= self._oldest
         stale = not of_model or (bool(canvas) and (known is None or serial < known.oldest))
