@@ -220,9 +220,9 @@ class PaintSession(QObject):
         self.layers.show((top, left, bottom, right), message.pixels)
         if message.full:
             self.layers.rest()
-        if message.facts:
-            self._take_facts(self.canvas, message.facts)
         self.pictured.emit()
+        if message.facts:  # of a whole painting; what has to be measured comes after the picture
+            self._ask_facts()
 
     def _take_facts(self, canvas: str, facts: Mapping[str, Any]) -> None:
         if canvas == self.canvas and not self.over:

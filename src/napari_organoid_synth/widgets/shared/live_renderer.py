@@ -187,7 +187,11 @@ class LiveRenderer(QObject):
         return known.newest
 
     def ask_facts(self, canvas: str) -> int:
-        """Ask where the present image comes from; `factsKnown` follows."""
+        """Ask where the present image comes from; `factsKnown` follows.
+
+        The facts are those of the message, and of painters without training ``sources`` (share by name), ``residual``
+        (misfit by label) and ``largest_piece`` (px).
+        """
         if (known := self._canvases.get(canvas)) is None:
             return 0
         self._begin()
