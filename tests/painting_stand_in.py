@@ -54,6 +54,9 @@ class StandIn(QObject):
         self.asked.append(("open", str(model)))
         return self._later(lambda: self.opened.emit(self.model))
 
+    def prepare(self):
+        self.asked.append(("prepare",))
+
     def paint(self, canvas, labels=None, *, seed=0, real=None, exclude=(), **_):
         self.asked.append(("paint", seed, real is not None))
         self.excluded = tuple(exclude)

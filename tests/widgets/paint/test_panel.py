@@ -94,6 +94,24 @@ def test_without_a_generator_that_paints_it_says_what_to_do(shown):
     assert shown.renderer.asked == []
 
 
+def test_what_can_be_loaded_is_loaded_before_it_is_started(shown, tmp_path):
+    launcher, renderer = shown.panel.launcher, shown.renderer
+    shown.panel.set_model(shown.workspace.project.path)
+    launcher.prepare()  # a project: nothing is made in it
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.yaml").touch()
+    shown.panel.set_model(run, "best")
+    launcher.prepare()
+    assert renderer.asked == [("prepare",), ("open", str(run))]
+    shown.qtbot.wait(30)
+    assert shown.panel.session is None
+    shown.begin()
+    before = list(renderer.asked)
+    launcher.prepare()
+    assert renderer.asked == before
+
+
 def test_an_empty_canvas_has_the_size_of_the_real_images_and_their_contrast(shown):
     session = shown.begin()
     assert shown.renderer.kinds()[:2] == ["open", "paint"]
