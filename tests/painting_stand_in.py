@@ -45,6 +45,7 @@ class StandIn(QObject):
     def __init__(self, **model):
         super().__init__()
         self.model, self.state, self.wait, self.serial = MODEL | model, "stopped", False, 0
+        self.answered = 0
         self.excluded = ()
         self.asked, self.masks, self.reals, self.seeds, self.held = [], {}, {}, {}, []
         self.known = {"sources": {"a": 1.0}, "residual": {}, "largest_piece": 9, "seed": 0, "latent_seed": "77"}
@@ -52,6 +53,9 @@ class StandIn(QObject):
     def open(self, model, checkpoint="newest", device="auto"):
         self.asked.append(("open", str(model)))
         return self._later(lambda: self.opened.emit(self.model))
+
+    def prepare(self):
+        self.asked.append(("prepare",))
 
     def paint(self, canvas, labels=None, *, seed=0, real=None, exclude=(), **_):
         self.asked.append(("paint", seed, real is not None))
@@ -101,11 +105,18 @@ class StandIn(QObject):
 
     def _later(self, call):
         self.serial += 1
+        serial = self.serial
+
+        def answer():
+            if isalive(self):
+                self.answered = serial
+                call()
+
         if self.wait:
-            self.held.append(call)
+            self.held.append(answer)
         else:
-            QTimer.singleShot(0, lambda: call() if isalive(self) else None)
-        return self.serial
+            QTimer.singleShot(0, answer)
+        return serial
 
 
 SIDE = 128

@@ -94,6 +94,24 @@ def test_without_a_generator_that_paints_it_says_what_to_do(shown):
     assert shown.renderer.asked == []
 
 
+def test_what_can_be_loaded_is_loaded_before_it_is_started(shown, tmp_path):
+    launcher, renderer = shown.panel.launcher, shown.renderer
+    shown.panel.set_model(shown.workspace.project.path)
+    launcher.prepare()  # a project: nothing is made in it
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.yaml").touch()
+    shown.panel.set_model(run, "best")
+    launcher.prepare()
+    assert renderer.asked == [("prepare",), ("open", str(run))]
+    shown.qtbot.wait(30)
+    assert shown.panel.session is None
+    shown.begin()
+    before = list(renderer.asked)
+    launcher.prepare()
+    assert renderer.asked == before
+
+
 def test_an_empty_canvas_has_the_size_of_the_real_images_and_their_contrast(shown):
     session = shown.begin()
     assert shown.renderer.kinds()[:2] == ["open", "paint"]
@@ -114,6 +132,7 @@ def test_what_is_kept_is_a_new_sample_with_its_record(shown):
     session = shown.begin()
     panel = shown.panel
     panel.keeper.keep_button.click()
+    shown.qtbot.waitUntil(lambda: "mask is empty" in panel.keeper.outcome.text(), timeout=5000)
     assert panel.keeper.outcome.text() == "The mask is empty. Paint one with the brush."
     shown.draw(10, 10, 3)
     with shown.qtbot.waitSignal(shown.workspace.samplesChanged, timeout=10_000):
@@ -139,6 +158,29 @@ def test_what_is_kept_is_a_new_sample_with_its_record(shown):
     assert record["mask"]["names"] == []
     assert record["latent_seed"] == "77"
     assert record["painted"]["sources"] == {"a": 1.0}
+
+
+def test_what_is_kept_is_painted_up_to_the_last_stroke(shown):
+    session, renderer = shown.begin(), shown.renderer
+    renderer.wait = True  # the renderer is slow
+    session.follower.pressed = True
+    session.labels.data_setitem(tuple(np.mgrid[10:18, 10:18].reshape(2, -1)), 3)
+    shown.panel.keeper.keep_button.click()
+    assert [one[2] for one in renderer.asked if one[0] == "change"][-1] == "full"
+    session.labels.data_setitem(tuple(np.mgrid[40:48, 10:18].reshape(2, -1)), 4)  # and the person paints on
+    session.follower.pressed = False
+    session.follower.finish()
+    renderer.known = renderer.known | {"residual": {4: 2.0}}
+    while len(renderer.held) > 1:
+        renderer.held.pop(0)()
+        assert not shown.panel.keeper.keep_button.isEnabled()
+    with shown.qtbot.waitSignal(shown.workspace.samplesChanged, timeout=10_000):
+        renderer.held.pop(0)()
+    pair = shown.workspace.store.pair("painting")
+    np.testing.assert_array_equal(pair.image[0], 10 * pair.labels)
+    assert np.unique(pair.labels).tolist() == [0, 3, 4]
+    assert pair.source.provenance["painted"]["residual"] == {"4": 2.0}
+    assert shown.panel.keeper.keep_button.isEnabled()
 
 
 def test_new_cells_have_shapes_that_a_mask_generator_drew(shown):
@@ -176,6 +218,7 @@ def test_a_changed_real_pair_is_real_where_it_was_not_changed_and_never_counts_a
     assert shown.renderer.asked[1] == ("paint", 0, True)
     assert session.layers.name == "p1 painted"
     panel.keeper.keep_button.click()
+    shown.qtbot.waitUntil(lambda: bool(panel.keeper.outcome.text()), timeout=5000)
     assert panel.keeper.outcome.text().startswith("This is still the real pair itself.")
     before = session.layers.pixels.copy()
     shown.draw(40, 30, 200)

@@ -80,7 +80,8 @@ def test_a_mask_is_painted_and_its_picture_follows(
     assert heard.opened[0].keys().isdisjoint({"serial", "serials", "canvas"})
     assert (first.canvas, first.box, first.full, first.labels) == ("a", (0, 0, 64, 80), True, None)
     assert first.pixels.shape == (1, 64, 80)
-    assert set(first.facts["sources"]) <= {"image_0", "image_1"}
+    assert first.facts["seed"] == 3
+    assert "sources" not in first.facts  # they are measured when they are asked for
     assert renderer.first_picture_seconds is not None
     picture = first.pixels.copy()
     labels[2:8, 60:72] = 3
@@ -96,6 +97,8 @@ def test_a_mask_is_painted_and_its_picture_follows(
     qtbot.waitUntil(lambda: bool(heard.facts), timeout=START)
     assert heard.facts[0][0] == "a"
     assert set(heard.facts[0][1]["residual"]) == {"1", "2", "3", "4"}
+    assert set(heard.facts[0][1]["sources"]) <= {"image_0", "image_1"}
+    assert heard.facts[0][1]["latent_seed"] == first.facts["latent_seed"]
     qtbot.waitUntil(lambda: renderer.state == "ready")
     assert heard.states[0] == "starting"
     assert heard.states[-2:] == ["busy", "ready"]

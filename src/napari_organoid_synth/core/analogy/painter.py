@@ -6,7 +6,7 @@ doi 10.1145/1531326.1531330); weights and votes as in StyLit (Fišer 2016, doi 1
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,7 +60,7 @@ class Painting:
     _quality: Quality
     _book: Book
     _layers: list[Layer]
-    _measure: Residual
+    _measure: Callable[[], Residual]
 
     def forget(self) -> None:
         """Forget what was measured, after a change in place."""
@@ -70,7 +70,7 @@ class Painting:
     @cached_property
     def residual(self) -> dict[int, float]:
         """For each label how badly the sources fit: 1 as real objects fit among themselves, more where nothing fits."""
-        return self._measure.of(self._layers[0].guide, self.labels, self._book.cuts)
+        return self._measure().of(self._layers[0].guide, self.labels, self._book.cuts)
 
     @cached_property
     def sources(self) -> dict[str, float]:
@@ -128,7 +128,12 @@ class AnalogyPainter:
             self._cuts, curve, np.ones_like(border), LEVEL, turn
         )  # size counts as much as the border
         self._chooser = Chooser(self._cuts, evenly, mask_kind, turn)
-        self._measure = Residual(self._chooser, self._cuts, mask_kind)
+        self._mask_kind: MaskKind = mask_kind
+
+    @cached_property
+    def _measure(self) -> Residual:
+        """Made when it is first asked for: a picture comes before what is known of it."""
+        return Residual(self._chooser, self._cuts, self._mask_kind)
 
     def paint(
         self, labels: NDArray[Any], seed: int, exclude: Collection[str] = (), quality: Quality | None = None
@@ -166,7 +171,7 @@ class AnalogyPainter:
         for number, window in enumerate(_windows(labels.shape)):
             solve(layers, book, self._metrics, window, ITERATIONS[quality], seed + number)
         image = main.range.native(layers[0].image.transpose(2, 0, 1), self._dtype)
-        return Painting(image, labels, seed, quality, book, layers, self._measure)
+        return Painting(image, labels, seed, quality, book, layers, lambda: self._measure)
 
     def repaint(
         self, painting: Painting, labels: NDArray[Any], window: Box, quality: Quality | None = None

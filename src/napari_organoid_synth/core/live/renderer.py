@@ -171,7 +171,7 @@ class Renderer:
         arrays = {"pixels": scene.picture(box)}
         if scene.drawn_labels is not None:
             arrays["labels"] = scene.drawn_labels
-        values = {"box": list(box), "full": box == scene.whole, "facts": scene.facts() if whole else {}}
+        values = {"box": list(box), "full": box == scene.whole, "facts": scene.origin if whole else {}}
         return Message("painted", values, arrays)
 
     def _opened(self) -> OpenModel:

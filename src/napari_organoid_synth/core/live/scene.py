@@ -155,18 +155,26 @@ class Scene:
         assert self.image is not None
         return apply_light(self.image, self.light, self.settings.seed, box, self._tones, self._span)
 
-    def facts(self) -> dict[str, Any]:
-        """Return what is known of the origin of the image.
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where the noise comes from: ``seed`` as asked for, ``latent_seed`` in decimal digits.
 
-        ``seed`` as asked for, ``latent_seed`` in decimal digits; of painters without training ``sources`` (share by
-        name), ``residual`` (misfit by label) and ``largest_piece`` (px); ``walk`` where a seed alone does not say all.
+        With ``walk`` where a seed alone does not say all.
         """
         place = self.settings.place
+        latent = seed_of(place.seed, "sample", place.index, place.attempt)
+        known = {} if place.is_plain else {"walk": place.model_dump(exclude_defaults=True)}
+        return {**known, "seed": place.seed, "latent_seed": str(latent)}
+
+    def facts(self) -> dict[str, Any]:
+        """Measure what is known of the origin of the image, which takes a moment.
+
+        `origin`, and of painters without training ``sources`` (share by name), ``residual`` (misfit by label) and
+        ``largest_piece`` (px).
+        """
         known = {} if self.canvas is None else self.canvas.facts()
-        latent = known.pop("seed", seed_of(place.seed, "sample", place.index, place.attempt))
-        if not place.is_plain:
-            known["walk"] = place.model_dump(exclude_defaults=True)
-        facts: dict[str, Any] = plain({**known, "seed": place.seed, "latent_seed": str(latent)})
+        latent = {"latent_seed": str(known.pop("seed"))} if "seed" in known else {}
+        facts: dict[str, Any] = plain({**known, **self.origin, **latent})
         return facts
 
     def forget(self) -> None:

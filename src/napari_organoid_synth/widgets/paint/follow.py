@@ -145,6 +145,12 @@ class Follower(QObject):
         self._rest.stop()
         self.changed.emit(whole, "full")
 
+    def finish(self) -> None:
+        """Report what was not reported yet, and ask for the best picture, also while the mouse is down."""
+        self._notice.stop()
+        self.compare()
+        self._settle()
+
     def _settle(self) -> None:
         """Ask for the best picture where it was painted in a hurry."""
         self._rest.stop()

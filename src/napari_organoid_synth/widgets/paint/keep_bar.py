@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.widgets.paint.keep import keep_painting, learned_from, take_painting
 from napari_organoid_synth.widgets.paint.launch import PaintLauncher
+from napari_organoid_synth.widgets.paint.session import PaintSession
 from napari_organoid_synth.widgets.shared.background import Background
 from napari_organoid_synth.widgets.shared.controls import named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -52,6 +53,8 @@ class KeepBar(QWidget):
         ):
             named(button, button.text(), tip)
             button.clicked.connect(lambda _=False, action=action: action())
+        launcher.began.connect(self._follow)
+        launcher.failed.connect(self._allow)  # then nothing is painted to be kept
         self.buttons = row_of(self.keep_button, self.end_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -60,6 +63,14 @@ class KeepBar(QWidget):
         self.show_outcome("")
 
     def keep(self) -> None:
+        """Save image and mask once the image is painted up to the last stroke."""
+        session = self._launcher.session
+        if session is None:
+            return
+        self.keep_button.setEnabled(False)
+        session.settle()
+
+    def _save(self) -> None:
         """Save image and mask as they are now, in the background."""
         session, workspace = self._launcher.session, self._launcher.workspace
         if session is None:
@@ -68,23 +79,30 @@ class KeepBar(QWidget):
             painting = take_painting(session, self.light)
             samples = workspace.ensure_project("painted").samples_path
         except UserError as error:
+            self._allow()
             self.show_outcome(" ".join(filter(None, (error.found, error.todo))))
             return
         path = self._launcher.model.path
-        self.keep_button.setEnabled(False)
         self._background.do(
             lambda: keep_painting(painting, samples, learned_from(path) if path is not None else {}),
             self._kept,
             self._not_kept,
         )
 
-    def _kept(self, id: str) -> None:
+    def _follow(self, session: PaintSession) -> None:
+        session.settled.connect(self._save)
+        self._allow()
+
+    def _allow(self, _: object = None) -> None:
         self.keep_button.setEnabled(True)
+
+    def _kept(self, id: str) -> None:
+        self._allow()
         self.show_outcome(f"Kept as '{id}'. It is new in Curate.")
         self._launcher.workspace.samplesChanged.emit()
 
     def _not_kept(self, error: BaseException) -> None:
-        self.keep_button.setEnabled(True)
+        self._allow()
         self.failed.emit(error)
 
     def show_outcome(self, text: str) -> None:

@@ -18,6 +18,8 @@ from napari_organoid_synth.widgets.shared.workspace import Workspace
 
 PAUSE = 200
 """Time, ms, without another choice until the image is painted again."""
+RECIPE = "recipe.yaml"
+"""File by which the folder of a run is known."""
 LONG = 500
 """Time, ms, from which on a person wants to know that the renderer works."""
 
@@ -141,6 +143,19 @@ class PaintLauncher(QObject):
         return replace(self._options, exclude=(*self._options.exclude, *start.barred))
 
     # --- start and end ---
+
+    def prepare(self) -> None:
+        """Load the painter while the person still chooses: that takes longer than the first picture.
+
+        A trained run is opened; of a project nothing is, for its painter is made when it is first used.
+        """
+        if self.session is not None or self.is_starting:
+            return
+        path = self.model.path
+        if path is not None and (path / RECIPE).exists():
+            self.renderer.open(path, self.model.checkpoint)
+        else:
+            self.renderer.prepare()
 
     def start(self, choice: StartChoice, own: Any = None) -> None:
         """Begin a painting; the present one ends.

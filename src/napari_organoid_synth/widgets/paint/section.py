@@ -33,9 +33,8 @@ class PaintSection(Fold):
         self.toggled.connect(self._prepare)
 
     def _prepare(self, is_open: bool) -> None:
-        """Load the painter's process while the person still chooses: that takes longer than the first picture."""
         if is_open and self._workspace.project is not None:
-            self.panel.renderer.prepare()
+            self.panel.launcher.prepare()
 
     def show_choices(self, info: RunInfo | None, settings: GenerateSettings) -> None:
         """Paint with this run and these settings.

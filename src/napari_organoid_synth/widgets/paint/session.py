@@ -86,6 +86,8 @@ class PaintSession(QObject):
         Pixels arrived and are on the layer.
     factsChanged(dict)
         Sources, residual and more of the whole image.
+    settled()
+        The image is that of the mask, and the facts are those of the image; after `settle`.
     ended(str)
         Why: a layer that is gone; empty where a person ended it.
 
@@ -97,6 +99,7 @@ class PaintSession(QObject):
 
     pictured = Signal()
     factsChanged = Signal(object)
+    settled = Signal()
     ended = Signal(str)
 
     def __init__(
@@ -113,6 +116,7 @@ class PaintSession(QObject):
         self.viewer, self.renderer, self.model, self.start = viewer, renderer, dict(model), start
         self.options, self.facts, self.deeds = options, dict[str, Any](), Deeds()
         self.canvas, self.over = f"paint {next(_numbers)}", False
+        self._settling = 0  # number of the request whose answer says that all is painted
         self._ask = QTimer(self)
         self._ask.setSingleShot(True)
         self._ask.setInterval(FACTS_MS)
@@ -173,10 +177,19 @@ class PaintSession(QObject):
 
     def _send(self, box: Box, quality: str) -> None:
         self.renderer.change(self.canvas, box, self.follower.part(box), quality)
-        if quality == "full":
-            self._ask.start()
-        else:
+        if quality != "full":
             self._ask.stop()  # a full one follows
+        elif self._settling:
+            self._settling = self.renderer.ask_facts(self.canvas)
+        else:
+            self._ask.start()
+
+    def settle(self) -> None:
+        """Let everything be painted that was drawn so far; `settled` follows."""
+        self._settling = 1  # what is sent now asks once more
+        self.follower.finish()
+        self._ask.stop()
+        self._settling = self.renderer.ask_facts(self.canvas)
 
     def _resize(self) -> None:
         """Begin again on a mask of another size: nothing of a real image remains, nor may it paint what is its own."""
@@ -207,14 +220,17 @@ class PaintSession(QObject):
         self.layers.show((top, left, bottom, right), message.pixels)
         if message.full:
             self.layers.rest()
-        if message.facts:
-            self._take_facts(self.canvas, message.facts)
         self.pictured.emit()
+        if message.facts:  # of a whole painting; what has to be measured comes after the picture
+            self._ask_facts()
 
     def _take_facts(self, canvas: str, facts: Mapping[str, Any]) -> None:
         if canvas == self.canvas and not self.over:
             self.facts = dict(facts)
             self.factsChanged.emit(self.facts)
+            if self._settling and self.renderer.answered >= self._settling:
+                self._settling = 0
+                self.settled.emit()
 
     # --- the end ---
 

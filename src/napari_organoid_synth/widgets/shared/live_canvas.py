@@ -34,9 +34,8 @@ class PaintedMessage:
     full : bool
         Whether the box is the whole canvas.
     facts : dict
-        Of a whole painting: ``seed`` as asked for, ``latent_seed`` in decimal digits; of painters without training also
-        ``sources`` (share by name), ``residual`` (misfit by label), ``largest_piece`` (px); ``walk`` where the
-        seed does not say all. Empty after a change; `LiveRenderer.ask_facts` asks for them.
+        Of a whole painting where its noise comes from: ``seed`` as asked for, ``latent_seed`` in decimal digits,
+        ``walk`` where the seed does not say all. `LiveRenderer.ask_facts` asks for more, which takes a moment.
     """
 
     canvas: str

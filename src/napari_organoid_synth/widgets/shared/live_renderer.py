@@ -62,6 +62,8 @@ class LiveRenderer(QObject):
         self._model: dict[str, Any] = {}
         self._canvases: dict[str, LiveCanvas] = {}
         self._oldest = 0
+        self.answered = 0
+        """Number of the newest request of which an answer was told, also while it is told."""
         self._exchange = LiveExchange(self)
         self._exchange.answered.connect(self._take)
         self._exchange.crashed.connect(self._crashed)
@@ -185,7 +187,11 @@ class LiveRenderer(QObject):
         return known.newest
 
     def ask_facts(self, canvas: str) -> int:
-        """Ask where the present image comes from; `factsKnown` follows."""
+        """Ask where the present image comes from; `factsKnown` follows.
+
+        The facts are those of the message, and of painters without training ``sources`` (share by name), ``residual``
+        (misfit by label) and ``largest_piece`` (px).
+        """
         if (known := self._canvases.get(canvas)) is None:
             return 0
         self._begin()
@@ -241,6 +247,7 @@ class LiveRenderer(QObject):
     def _take(self, answer: Message) -> None:
         values = answer.values
         canvas, serial = str(values.get("canvas", "")), int(values.get("serial", 0))
+        self.answered = max(self.answered, serial)
         known = self._canvases.get(canvas)
         of_model = serial >= self._oldest
         stale = not of_model or (bool(canvas) and (known is None or serial < known.oldest))
