@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from qtpy.QtWidgets import QApplication
-from simulated import em_project
 
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.workspace import Workspace
+from simulated import em_project
 
 
 @pytest.fixture

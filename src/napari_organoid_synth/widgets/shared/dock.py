@@ -178,8 +178,8 @@ class ColumnDock(Dock):
         self.reason.setAccessibleName("Why the button cannot be pressed yet")
         self.way = QPushButton()
         self.way.hide()
+        self._elsewhere = ""  # the page that helps
         self.way.clicked.connect(lambda: open_dock(self.viewer, self._elsewhere))
-        self._elsewhere = ""
         self.button = PrimaryButton("")
         self.button.clicked.connect(lambda: self.guard(self.run))
 
