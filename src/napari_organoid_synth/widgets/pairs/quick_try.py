@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.try_settings import TrySettings
 from napari_organoid_synth.widgets.shared.controls import named
-from napari_organoid_synth.widgets.shared.menus import open_dock, open_wide
+from napari_organoid_synth.widgets.shared.menus import open_wide
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.workspace import Workspace
@@ -88,7 +88,5 @@ class QuickTry(QWidget):
             text = f"Stopped. {result.get('pairs', 0)} pairs were kept."
         self.result.setText(text)
         self.result.setVisible(bool(text))
-        if result.get("pairs"):
-            self.workspace.notify(text, [("Look at samples", lambda: open_dock(self.viewer, "Curate"))])
-            if self.isVisible():  # the person waits for them, with the number in view
-                open_wide(self.viewer, "Curate")
+        if result.get("pairs") and self.isVisible():  # the person waits for them, with the number in view
+            open_wide(self.viewer, "Curate")

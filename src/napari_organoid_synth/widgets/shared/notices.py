@@ -29,6 +29,8 @@ def notice(project: Project, verb: str, folder: JobFolder, result: Mapping[str, 
             return Notice("The painter is ready; it needs no training.", "Make pairs", "Generate")
         name = job_name(project, folder.path.name, verb)
         return Notice(f"{name[:1].upper()}{name[1:]} is trained.", "Look at samples", "Train")
+    if verb == "try" and result.get("sentence"):
+        return Notice(str(result["sentence"]), "Look at samples", "Curate")
     made = int(result.get({"generate": "added", "pipeline": "pairs"}.get(verb, ""), 0))
     if made:
         return Notice(

@@ -32,6 +32,7 @@ VERBS = {
     "export": 5,
 }
 """Long commands by the place of their step."""
+WORDS = {"paused": "paused", "waiting": "waits"}
 PAIRS, TRAIN, GENERATE, CURATE, MEASURE, EXPORT = range(6)
 
 
@@ -167,7 +168,7 @@ class StepStates(QObject):
             if its == place and runner.running:
                 progress = runner.last_progress
                 share = f"{progress.step / progress.total:.0%}" if progress is not None and progress.total else ""
-                return StepState("running", "paused" if runner.state == "paused" else share or "running")
+                return StepState("running", WORDS.get(runner.state) or share or "running")
         return None
 
     def _pairs(self) -> StepState:
