@@ -147,7 +147,7 @@ def main() -> None:
 
     arms = ("raw", "classical-tissue", "classical-organoid")
     unet = {"name": "unet", "channels": 8, "tile": 128, "batch": 4}
-    segment = open_dock(viewer, "Segment")
+    segment = open_dock(viewer, "Measure")
     segment.setValue(GainSettings(arms=arms, folds=2, repeats=100, steps=40, segmenter=unet))
     segment.run()
     runner, began = workspace.runner("gain"), time.monotonic()

@@ -101,7 +101,7 @@ def test_the_tables_of_the_readme_name_every_dock() -> None:
         "Map",
         "Scores",
         "Blind test",
-        "Segment",
+        "Measure",
         "Export",
     ):
         assert f"| **{dock}** |" in readme

@@ -40,7 +40,7 @@ def test_docks_in_the_order_of_the_work(manifest):
         "Map",
         "Scores",
         "Blind test",
-        "Segment",
+        "Measure",
         "Export",
     ]
 
@@ -76,7 +76,7 @@ import napari
 from napari_organoid_synth.widgets.shared import menus as _menus, reader as _reader
 from napari_organoid_synth import sample_data as _sample_data
 viewer = napari.Viewer(show=False)
-for title in ("Pairs", "Train", "Runs", "Generate", "Curate", "Map", "Scores", "Blind test", "Segment", "Export"):
+for title in ("Pairs", "Train", "Runs", "Generate", "Curate", "Map", "Scores", "Blind test", "Measure", "Export"):
     _menus.open_dock(viewer, title)
 heavy = [name for name in ("torch", "monai", "ome_types", "torchvision", "cellpose") if name in sys.modules]
 print(json.dumps(heavy))

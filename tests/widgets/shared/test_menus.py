@@ -35,7 +35,7 @@ def test_pages_are_shown_in_the_dock_with_all_steps(viewer):
     export = _menus.open_dock(viewer, "Export")
     steps = viewer.window.dock_widgets["All steps (Organoid Synth)"]
     assert steps.stack.currentWidget() is export
-    assert _menus.open_dock(viewer, "Segment") is steps.stack.currentWidget()
+    assert _menus.open_dock(viewer, "Measure") is steps.stack.currentWidget()
     assert _menus.open_dock(viewer, "Export") is export is steps.stack.currentWidget()
     assert list(viewer.window.dock_widgets) == ["All steps (Organoid Synth)"]
 
@@ -57,12 +57,12 @@ def test_the_gallery_and_the_map_share_a_dock_and_turn_to_their_step(viewer):
 
 
 def test_a_closed_dock_comes_back(viewer):
-    widget = _menus.open_dock(viewer, "Segment")
+    widget = _menus.open_dock(viewer, "Measure")
     viewer.window._qt_window.show()
     dock = _menus._dock_of(widget)
     dock.close()
     assert not dock.isVisible()
-    assert _menus.open_dock(viewer, "Segment") is widget
+    assert _menus.open_dock(viewer, "Measure") is widget
     assert not dock.isHidden()
 
 
@@ -142,7 +142,7 @@ def test_commands_run_from_the_menu(viewer):
     assert viewer.window.dock_widgets["All steps (Organoid Synth)"].title == "Pairs"
 
 
-@pytest.mark.parametrize("title", ["Pairs", "Train", "Generate", "Curate", "Scores", "Segment", "Export"])
+@pytest.mark.parametrize("title", ["Pairs", "Train", "Generate", "Curate", "Scores", "Measure", "Export"])
 def test_napari_itself_can_open_every_dock_with_its_proxy_of_the_viewer(viewer, title):
     viewer.add_labels(np.ones((4, 4), int))
     _, widget = viewer.window.add_plugin_dock_widget("napari-organoid-synth", title)

@@ -22,7 +22,7 @@ def viewer(make_napari_viewer):
 
 def test_a_reason_offers_the_page_that_helps(viewer, tmp_path):
     viewer.window._qt_window.show()
-    measure = open_dock(viewer, "Segment")
+    measure = open_dock(viewer, "Measure")
     workspace = measure.workspace
     workspace.setProject(em_project(tmp_path / "p", 2))
     table = workspace.pairs

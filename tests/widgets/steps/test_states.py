@@ -67,7 +67,7 @@ def test_the_way_from_pairs_to_export(states, workspace, project, qtbot):
         store.decide(store.ids("new")[:5], "accepted")
     workspace.samplesChanged.emit()
     qtbot.waitUntil(lambda: texts()[3:] == ["5 accepted", "ready", "ready"])
-    assert states.next_of(CURATE).page == "Segment"
+    assert states.next_of(CURATE).page == "Measure"
     assert states.next_of(MEASURE) is None  # nothing is measured yet
 
     folder = project.path / "segment" / "20260101-000000-gain"

@@ -1,4 +1,4 @@
-"""The Segment dock: measure the gain from synthetic pairs on unseen images, and mark images with trained segmenters."""
+"""The Measure page: measure the gain from synthetic pairs on unseen images, and mark images with trained segmenters."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ class SegmentWidget(ColumnDock):
         self._fold_setup()
         if reason == "completed":
             said = " ".join(filter(None, (self.panel.verdict.text(), self.panel.sentence.text())))
-            look = [("Look at the result", lambda: open_dock(self.viewer, "Segment"))]
+            look = [("Look at the result", lambda: open_dock(self.viewer, "Measure"))]
             self.workspace.notify(said or "The comparison is done.", look)
         self._look_again()
 

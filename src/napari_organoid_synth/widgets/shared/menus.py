@@ -25,7 +25,7 @@ DOCKS = {
     "Map": "map.dock:MapWidget",
     "Scores": "scores.dock:ScoresWidget",
     "Blind test": "blind.dock:BlindWidget",
-    "Segment": "segment.dock:SegmentWidget",
+    "Measure": "segment.dock:SegmentWidget",
     "Export": "export.dock:ExportWidget",
 }
 WIDE = ("Curate", "Map")

@@ -221,7 +221,7 @@ class StepStates(QObject):
         if place == GENERATE and new:
             return Next(f"Look at {plural(new, 'new pair')} →", "Curate")
         if place in (GENERATE, CURATE) and accepted:
-            return Next("Measure what they are worth →", "Segment")
+            return Next("Measure what they are worth →", "Measure")
         if place == MEASURE and self._facts.verdict and accepted:
             return Next(f"Export {plural(accepted, 'pair')} →", "Export")
         return None

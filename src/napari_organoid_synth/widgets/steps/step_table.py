@@ -35,7 +35,7 @@ STEPS = (
         ("Scores", "Blind test"),
         "Look through the synthetic pairs, and keep the good ones.",
     ),
-    Step("Measure", ("Segment",), "Measure whether the pairs improve a segmenter, on images that it never saw."),
+    Step("Measure", ("Measure",), "Measure whether the pairs improve a segmenter, on images that it never saw."),
     Step("Export", ("Export",), "Write the accepted pairs for other programs."),
 )
 PAGE_NAMES = {
