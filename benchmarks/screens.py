@@ -65,19 +65,24 @@ MAKE = (
 # --- the project ---
 
 
-def make_project(path: Path) -> None:
-    """Simulate pairs and do every step once, in this process."""
-    from napari_organoid_synth import cli
+def make_pairs(path: Path) -> None:
+    """Simulate pairs, of which some are put aside."""
     from napari_organoid_synth.core.pairs.loading import check_pairs, find_pairs, split_table
     from napari_organoid_synth.core.pairs.ome_tiff import write_pair
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
-    project = Project(path)
+    images = path.parent / "images"
     for seed in range(9):
         pair = SIMULATORS["organoid_brightfield"](seed, size=256)
-        write_pair(path.parent / "images", pair.replace(name=f"organoids_{'abcdefghi'[seed]}"))
-    split_table(check_pairs(find_pairs(path.parent / "images"), "binary"), 3).to_file(project.pairs_path)
+        write_pair(images, pair.replace(name=f"organoids_{'abcdefghi'[seed]}"))
+    split_table(check_pairs(find_pairs(images), "binary"), 3).to_file(Project(path).pairs_path)
+
+
+def make_all(path: Path) -> None:
+    """Do every step once, in this process."""
+    from napari_organoid_synth import cli
+
     for command in MAKE:
         sys.argv = ["organoid-synth", *command.replace("PROJECT", str(path)).split()]
         try:
@@ -87,16 +92,16 @@ def make_project(path: Path) -> None:
                 sys.exit(f"{command}: exit code {stop.code}")
 
 
-def projects(out: Path) -> dict[str, Path | None]:
-    """Return the project of each state, made where they are not there."""
-    done, ready, busy = out / "project" / PAINTED, out / "project" / "new", out / "project" / "busy"
-    if not (done / "exports").exists():
+def projects(out: Path, states: Sequence[str]) -> dict[str, Path | None]:
+    """Return the project of each state, made where they are wanted and not there."""
+    folder = out / "project"
+    done, ready, busy = folder / PAINTED, folder / "new", folder / "busy"
+    if not (ready / "pairs.json").exists():
+        make_pairs(ready)
+    if not (done / "exports").exists() and {"done", "running", "failed"} & set(states):
         shutil.rmtree(done, ignore_errors=True)
+        shutil.copytree(ready, done)
         subprocess.run([sys.executable, __file__, str(out), "--make", str(done)], check=True)
-    if not ready.exists():
-        ready.mkdir()
-        for name in ("organoid-synth.json", "pairs.json"):
-            shutil.copy(done / name, ready / name)
     return {"empty": None, "ready": ready, "done": done, "running": busy, "failed": busy}
 
 
@@ -235,7 +240,7 @@ def pictures(
     studio: Studio, states: Sequence[str], pages: Sequence[str], seconds: float
 ) -> Iterator[tuple[str, str, Path]]:
     """Take the pictures of pages in states; page, state and file of each."""
-    there = projects(studio.out)
+    there = projects(studio.out, states)
     for state in states:
         playing = state in ("running", "failed")
         if not playing:
@@ -288,9 +293,9 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out.absolute()
     if options.make:
-        make_project(options.make)
+        make_all(options.make)
         return
-    projects(out)
+    projects(out, [state for _, state in DOCS.values()] if options.docs else options.states)
     looks = [DOCS_LOOK] if options.docs else options.looks
     if len(looks) > 1:
         rest = ["--states", *options.states, "--only", *options.only, "--seconds", str(options.seconds)]
