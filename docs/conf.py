@@ -11,6 +11,7 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 
 sys.path.insert(0, str(Path(__file__).parent))
 import architecture
+import settings_page
 
 project = "napari-organoid-synth"
 author = "napari-organoid-synth contributors"
@@ -32,6 +33,7 @@ napoleon_google_docstring = False
 
 GENERATED = Path(__file__).parent / "_generated"
 architecture.write(GENERATED)  # the table and the picture of "How it is built"
+settings_page.write(GENERATED)
 (GENERATED / "answers.md").write_text(answers.as_markdown(), encoding="utf-8")
 (GENERATED / "answers.schema.json").write_text(json.dumps(answers.json_schema(), indent=1), encoding="utf-8")
 

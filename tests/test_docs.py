@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -87,26 +88,49 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, images: Path) -> 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_tables_of_the_readme_name_every_dock() -> None:
+def test_the_readme_names_every_step_and_every_command() -> None:
     from napari_organoid_synth.core.verbs import VERBS
 
     readme = (ROOT / "README.md").read_text()
-    for dock in (
-        "Pairs",
-        "Train",
-        "Runs",
-        "Generate",
-        "Adapt",
-        "Curate",
-        "Map",
-        "Scores",
-        "Blind test",
-        "Measure",
-        "Export",
-    ):
-        assert f"| **{dock}** |" in readme
+    steps = re.findall(
+        r'    Step\(\s*"(\w+)"', (ROOT / "src/napari_organoid_synth/widgets/steps/step_table.py").read_text()
+    )
+    assert steps == ["Pairs", "Train", "Generate", "Curate", "Measure", "Export"]
+    assert re.findall(r"^\| \*\*(\w+)\*\* \|", readme, re.MULTILINE) == steps
     for verb in VERBS:
         assert f"organoid-synth {verb}" in readme
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)\s]+)?\)")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_of_a_page_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    pictures = re.findall(r"^```\{image\} (\S+)", text, re.MULTILINE)
+    missing = [path for path in (*LINK.findall(text), *pictures) if not (page.parent / path).exists()]
+    assert [path for path in missing if "_generated" not in path] == []  # those are written when the pages are built
+
+
+def test_every_page_is_reached_from_the_first() -> None:
+    listed = re.findall(r"^(\w+)$", (ROOT / "docs/index.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "docs").glob("*.md") if path.stem != "index")
+
+
+def test_the_package_page_of_a_release_has_no_relative_link() -> None:
+    from runpy import run_path
+
+    made = run_path(str(ROOT / ".ci/package_page.py"))
+    page = made["absolute"]((ROOT / "README.md").read_text(), "lab/plugin", "v1.0")
+    assert LINK.findall(page) == []
+    assert "](https://raw.githubusercontent.com/lab/plugin/v1.0/docs/_static/paint.gif)" in page
+    assert "](https://github.com/lab/plugin/blob/v1.0/docs/first_project.md)" in page
+    metadata = tomllib.loads(made["with_urls"]((ROOT / "pyproject.toml").read_text(), "lab/plugin", "v1.0"))["project"]
+    assert set(metadata["urls"]) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert metadata["scripts"]  # a table of the project is still read after the addresses
+    assert metadata["license"] == "BSD-3-Clause"
+    assert not [one for one in metadata["classifiers"] if one.startswith("License")]
 
 
 SOURCE = ROOT / "src"
