@@ -166,10 +166,10 @@ def test_one_notification_when_work_ends(qtbot, make_napari_viewer, fake_job, pr
 
     train = workspace.runner("train")
     with qtbot.waitSignal(train.finished, timeout=20_000):
-        train.start("train", project, Recipe())
+        train.start("train", project, Recipe().override("gan=pix2pix"))
     assert shown() == ["Run 1 is trained."]
     with qtbot.waitSignal(train.finished, timeout=20_000):
-        train.start("train", project, Recipe())
+        train.start("train", project, Recipe().override("gan=pix2pix"))
     qtbot.waitUntil(lambda: shown() == ["Run 2 is trained."], timeout=5000)
     note = next(one for one in window.findChildren(NapariQtNotification) if one.isVisible())
     (button,) = note.row2_widget.findChildren(QPushButton)

@@ -79,8 +79,6 @@ class Background(QObject):
         self._pool = ThreadPoolExecutor(1, "organoid-synth")
         self._closed = False
         self._answered.connect(self._deliver)
-        if parent is not None:
-            parent.destroyed.connect(self._drop)  # no lambda: Python may collect it before the parent is destroyed
 
     def do(
         self, task: Callable[[], Any], done: Callable[[Any], object], failed: Callable[[BaseException], object]
@@ -93,9 +91,6 @@ class Background(QObject):
         """Drop waiting tasks, or with ``finish`` wait for all; no more answers arrive."""
         self._closed = True
         self._pool.shutdown(wait=finish, cancel_futures=not finish)
-
-    def _drop(self, _: object = None) -> None:
-        self.close()
 
     def _run(self, task: Callable[[], Any], done: Callable[[Any], object], failed: Callable[..., object]) -> None:
         call, answer = done, None
