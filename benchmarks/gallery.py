@@ -33,7 +33,7 @@ PICTURES = 24
 def fill(path: Path, count: int, side: int = SIDE, files: bool = False) -> None:
     """A store of ``count`` samples with eight scores each; the pixel files, if wanted, are links to 24 pairs."""
     from napari_organoid_synth.core.pairs.ome_tiff import pair_paths, write_pair
-    from napari_organoid_synth.core.pairs.pictures import make_thumbnail
+    from napari_organoid_synth.core.pairs.thumbnail import Thumbnail
     from napari_organoid_synth.core.samples.store import SampleStore
     from napari_organoid_synth.core.simulators.simulate import tissue
 
@@ -51,8 +51,8 @@ def fill(path: Path, count: int, side: int = SIDE, files: bool = False) -> None:
                 " FROM numbers WHERE n % ?6 = ?1",
                 values,
             )
-            thumbnail = make_thumbnail(pair)
-            run("INSERT INTO thumbnails SELECT id, ?, ? FROM numbers WHERE n % ? = ?", (*thumbnail, PICTURES, place))
+            thumbnail = Thumbnail.of(pair).encode()
+            run("INSERT INTO thumbnails SELECT id, ?, ?, ? FROM numbers WHERE n % ? = ?", (*thumbnail, PICTURES, place))
         for score in SCORES:
             run("INSERT INTO scores SELECT id, ?, random() / 18446744073709551616.0 + 0.5 FROM numbers", (score,))
         originals = [write_pair(path.parent / "originals", pair) for pair in pairs] if files else []

@@ -83,13 +83,6 @@ def limits(values: NDArray[np.float32]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def shown_limits(image: NDArray[Any]) -> tuple[float, float]:
-    """Return the values of an image (1, Y, X) that `picture` shows as black and as white."""
-    channel = np.asarray(image[0], dtype=np.float32)
-    step = max(1, max(channel.shape) // 512)
-    return limits(channel[::step, ::step].ravel())
-
-
 def resized(channel: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Shrink a channel (Y, X) to (height, width) by area means; 8-bit stays 8-bit, others become float32."""
     from PIL import Image

@@ -53,6 +53,7 @@ from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.model_files import ModelIntake
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.runs import RunInfo, describe_card, import_run, list_runs, saved_states
+from napari_organoid_synth.widgets.shared.sample_layers import SampleLayers
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 PURPOSE = (
@@ -428,7 +429,9 @@ class GenerateWidget(ColumnDock):
     def _show_layers(self, pair: SamplePair) -> None:
         for layer in [layer for layer in self.viewer.layers if shows_pair(layer, pair.name)]:
             self.viewer.layers.remove(layer)
-        look_at(self.viewer, show_pair(self.viewer, pair))
+        shown = show_pair(self.viewer, pair)
+        SampleLayers.of(self.viewer).adopt(*shown)
+        look_at(self.viewer, shown)
 
     # --- runs from elsewhere ---
 

@@ -422,7 +422,7 @@ class MapWidget(WideDock):
                 shown += self.layers.show(self._thread, id, pair)
             else:
                 image, labels = show_pair(self.viewer, pair)
-                self.layers.draw_mask(labels)
+                self.layers.adopt(image, labels)
                 shown += [image, labels]
         if shown:
             look_at(self.viewer, shown)

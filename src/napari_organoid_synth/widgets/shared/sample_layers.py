@@ -59,19 +59,21 @@ class SampleLayers:
         if not self._watches:
             self._watches = True
             self._viewer.layers.events.removed.connect(self._forget)
+        self.adopt(image, labels)
+        return image, labels
+
+    def adopt(self, image: Any, labels: Any) -> None:
+        """Draw the layers of any pair as the tiles: with their contrast and their masks."""
         self.draw_mask(labels)
         self._images.add(image)
         self._apply_contrast([image])
-        return image, labels
 
     def show_beside(self, thread: StoreThread, id: str, sample: SamplePair, real: SamplePair) -> None:
         """Add a sample and, right of it, a real tile."""
         shown = self.show(thread, id, sample)
         width = sample.size[1] * float(shown[1].scale[-1])
         beside = show_pair(self._viewer, real)
-        self.draw_mask(beside[1])
-        self._images.add(beside[0])
-        self._apply_contrast(beside[:1])
+        self.adopt(*beside)
         for layer in beside:
             layer.translate = [*layer.translate[:-1], 1.04 * width]
         self._viewer.reset_view()
