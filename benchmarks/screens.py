@@ -23,9 +23,9 @@ from typing import Any
 
 LOOKS = ("dark-1280x800", "light-1280x800", "dark-1600x1000", "light-1600x1000", "dark-1280x800-125%")
 STATES = ("empty", "ready", "done", "running", "failed")
-PAGES = ("Pairs", "Adapt", "Train", "Generate", "Scores", "Blind test", "Segment", "Export", "Curate", "Map")
+PAGES = ("Pairs", "Adapt", "Train", "Runs", "Generate", "Scores", "Blind test", "Measure", "Export", "Curate", "Map")
 JOBS = {
-    "Pairs": "try", "Adapt": "adapt", "Train": "train", "Generate": "generate", "Scores": "score", "Segment": "segment",
+    "Pairs": "try", "Adapt": "adapt", "Train": "train", "Generate": "generate", "Scores": "score", "Measure": "gain",
     "Export": "export", "Map": "map",
 }  # fmt: skip
 """The job that a page shows while it runs."""
@@ -37,7 +37,7 @@ DOCS = {
     "step_curate": ("Curate", "done"),
     "step_map": ("Map", "done"),
     "step_scores": ("Scores", "done"),
-    "step_measure": ("Segment", "done"),
+    "step_measure": ("Measure", "done"),
     "step_export": ("Export", "ready"),
 }
 """Pictures of the documentation: page and state."""
