@@ -23,9 +23,9 @@ from typing import Any
 
 LOOKS = ("dark-1280x800", "light-1280x800", "dark-1600x1000", "light-1600x1000", "dark-1280x800-125%")
 STATES = ("empty", "ready", "done", "running", "failed")
-PAGES = ("Pairs", "Adapt", "Train", "Generate", "Scores", "Blind test", "Segment", "Export", "Curate", "Map")
+PAGES = ("Pairs", "Adapt", "Train", "Runs", "Generate", "Scores", "Blind test", "Measure", "Export", "Curate", "Map")
 JOBS = {
-    "Pairs": "try", "Adapt": "adapt", "Train": "train", "Generate": "generate", "Scores": "score", "Segment": "segment",
+    "Pairs": "try", "Adapt": "adapt", "Train": "train", "Generate": "generate", "Scores": "score", "Measure": "gain",
     "Export": "export", "Map": "map",
 }  # fmt: skip
 """The job that a page shows while it runs."""
@@ -37,7 +37,7 @@ DOCS = {
     "step_curate": ("Curate", "done"),
     "step_map": ("Map", "done"),
     "step_scores": ("Scores", "done"),
-    "step_measure": ("Segment", "done"),
+    "step_measure": ("Measure", "done"),
     "step_export": ("Export", "ready"),
 }
 """Pictures of the documentation: page and state."""
@@ -51,7 +51,7 @@ WIDEST = 1000
 PAINTED, NUMBER, TRY_STEPS, TRAIN_STEPS = "organoids", 12, 20, 40
 MAKE = (
     f"try PROJECT --set number={NUMBER} --set steps={TRY_STEPS}",
-    "score PROJECT",
+    "score PROJECT --set extractor=random",
     "train PROJECT --gan pix2pix --set tiles.size=64 --set gan.generator_channels=16"
     f" --set gan.discriminator_channels=16 --set train.steps={TRAIN_STEPS} --set train.preview_every=20",
     "generate PROJECT --set run=analogy --set number=4 --set seed=5",
@@ -188,11 +188,13 @@ class Studio:
 
     def show(self, page: str) -> Any:
         """Show a page; the widget."""
-        from napari_organoid_synth.widgets.shared.menus import open_dock, open_wide
+        from napari_organoid_synth.widgets.shared.menus import open_dock
 
-        open_dock(self.viewer, "Pairs" if page in ("Curate", "Map") else page)
         if page in ("Curate", "Map"):
-            return open_wide(self.viewer, page)
+            open_dock(self.viewer, "Scores")
+            widget = open_dock(self.viewer, page)
+            self.wait(1.0)  # it gets its place and height once it is shown
+            return widget
         self.close_wide()
         return open_dock(self.viewer, page)
 

@@ -37,6 +37,7 @@ class StepsWidget(Dock):
         self.bar, self.tabs, self.stack = StepBar(), QTabBar(), QStackedWidget()
         self.tabs.setAccessibleName("Pages of this step")
         self.tabs.setExpanding(False)
+        self.tabs.setDrawBase(False)
         self.next_button = PrimaryButton("")
         self.next_button.setAccessibleDescription("The next step.")
         column = QVBoxLayout(self)
