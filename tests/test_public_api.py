@@ -22,7 +22,7 @@ NAMES = [name for name in synth.__all__ if name != "__version__"]
 PLACES: dict[str, str] = synth._PLACES
 WINDOW = {"settings_form"}
 """Names that need the window's packages."""
-OTHERWISE = {"map": "make_map"}
+OTHERWISE = {"map": "make_map", "try": "quick_try"}
 """Commands that have another name here: `map` would hide the function of Python."""
 
 

@@ -75,12 +75,6 @@ def short_verdict(result: GainResult) -> str:
         The change of the best arm with a generator against the best without one (``"+0.03"``); ``"use none"`` where no
         share of the pairs was chosen; ``"no verdict"`` where a training was still rising; empty where no arm had
         generated pairs.
-
-    Examples
-    --------
-    >>> from napari_organoid_synth.core.gain.results import Design, TaskCounts
-    >>> short_verdict(GainResult(arms={}, table=(), design=Design(), tasks=TaskCounts()))
-    ''
     """
     rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
     rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
