@@ -38,16 +38,17 @@ DOCS = {
     "step_map": ("Map", "done"),
     "step_scores": ("Scores", "done"),
     "step_measure": ("Measure", "done"),
-    "step_export": ("Export", "ready"),
+    "step_export": ("Export", "done"),
 }
 """Pictures of the documentation: page and state."""
-WHOLE = ("step_curate", "step_map")
-"""Pictures of the whole window; the others show the column alone."""
+WHOLE, WIDE = ("step_curate",), ("step_map",)
+"""Pictures of the whole window, and of the dock at the bottom; the others show the column alone."""
 DOCS_LOOK = "dark-1280x800"
-COLOURS = 64
+COLOURS = 256
 """Colours of a picture of the documentation: few, so that it is small."""
 WIDEST = 1000
 """Width of a picture of the whole window, px."""
+IMAGES, TESTED = 12, 3
 PAINTED, NUMBER, TRY_STEPS, TRAIN_STEPS = "organoids", 12, 20, 40
 MAKE = (
     f"try PROJECT --set number={NUMBER} --set steps={TRY_STEPS}",
@@ -73,10 +74,10 @@ def make_pairs(path: Path) -> None:
     from napari_organoid_synth.core.simulators.simulate import SIMULATORS
 
     images = path.parent / "images"
-    for seed in range(9):
+    for seed in range(IMAGES):
         pair = SIMULATORS["organoid_brightfield"](seed, size=256)
-        write_pair(images, pair.replace(name=f"organoids_{'abcdefghi'[seed]}"))
-    split_table(check_pairs(find_pairs(images), "binary"), 3).to_file(Project(path).pairs_path)
+        write_pair(images, pair.replace(name=f"organoids_{'abcdefghijkl'[seed]}"))
+    split_table(check_pairs(find_pairs(images), "binary"), TESTED).to_file(Project(path).pairs_path)
 
 
 def make_all(path: Path) -> None:
@@ -112,7 +113,7 @@ def play(out: Path, verb: str, failed: bool) -> Path:
 
     done, busy = out / "project" / PAINTED, out / "project" / "busy"
     shutil.rmtree(busy, ignore_errors=True)
-    shutil.copytree(out / "project" / "new", busy)
+    shutil.copytree(done, busy)
     project = Project(busy)
     folder = project.job(verb)
     ran = sorted((*done.glob(f"runs/*-{verb}"), *done.glob(f"segment/*-{verb}")))
@@ -120,7 +121,7 @@ def play(out: Path, verb: str, failed: bool) -> Path:
     if ran:
         shutil.copytree(ran[-1], folder.path, dirs_exist_ok=True)
         events = type(folder)(ran[-1]).read_events()[0] or events
-        events = [event for event in events if not isinstance(event, Finished | Saved)]
+        events = [event for event in events[: max(2, len(events) // 2)] if not isinstance(event, Finished | Saved)]
     if not any(isinstance(event, Progress) for event in events):
         events.append(Progress(40, 100, seconds_left=95.0, note="train" if verb == "try" else ""))
     for name in ("events.jsonl", "results.json"):
@@ -204,12 +205,19 @@ class Studio:
         if (wide := docks.get("Gallery and map (Organoid Synth)")) is not None:
             self.viewer.window.remove_dock_widget(wide)
 
-    def column_left(self) -> int:
-        """Return where the column with the steps begins, px from the left of the window."""
+    def box(self, name: str) -> tuple[int, int, int, int]:
+        """Return what a picture of the documentation shows: left, top, right and bottom, px of the window."""
         from qtpy.QtCore import QPoint
 
-        steps = self.viewer.window.dock_widgets["All steps (Organoid Synth)"]
-        return int(steps.mapTo(self.window, QPoint(0, 0)).x())
+        width, height = self.window.width(), self.window.height()
+        if name in WHOLE:
+            return 0, 0, width, height
+        dock = "Gallery and map" if name in WIDE else "All steps"
+        widget = self.viewer.window.dock_widgets[f"{dock} (Organoid Synth)"]
+        corner = widget.mapTo(self.window, QPoint(0, 0))
+        if name in WIDE:
+            return corner.x(), corner.y(), corner.x() + widget.width(), corner.y() + widget.height()
+        return corner.x(), 0, width, height
 
     def shoot(self, page: str, state: str, seconds: float) -> Path:
         """Save a picture of the window, and say where it outgrew its size."""
@@ -255,9 +263,12 @@ def pictures(
             folder = play(studio.out, JOBS[page], state == "failed") if playing else None
             if playing:
                 studio.open(there[state])
-            studio.show(page)
+            widget = studio.show(page)
             if folder is not None:
                 studio.follow(folder)
+            if (page, state) == ("Curate", "done"):
+                studio.viewer.layers.clear()
+                widget.open_selected()
             yield page, state, studio.shoot(page, state, seconds)
 
 
@@ -268,17 +279,19 @@ def write_docs(studio: Studio, seconds: float) -> None:
     """Write the pictures of the documentation."""
     for name, (page, state) in DOCS.items():
         for _, _, picture in pictures(studio, [state], [page], seconds):
-            small(picture, STATIC / f"{name}.png", 0 if name in WHOLE else studio.column_left())
+            small(picture, STATIC / f"{name}.png", studio.box(name))
 
 
-def small(picture: Path, target: Path, left: int) -> None:
-    """Write a picture with few colours: what is right of a column of pixels, the whole window made narrower."""
+def small(picture: Path, target: Path, box: tuple[int, int, int, int]) -> None:
+    """Write a part of a picture, at most so wide, with few colours."""
     from PIL import Image
 
-    image = Image.open(picture).convert("RGB").crop((left, 0, *Image.open(picture).size))
+    image = Image.open(picture).convert("RGB").crop(box)
     if image.width > WIDEST:
         image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+    # the most different colours, not the most frequent: those of the verdicts are on few pixels
+    few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(target, optimize=True)
     print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
 
 

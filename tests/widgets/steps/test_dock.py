@@ -49,7 +49,7 @@ def test_every_page_can_be_shown_and_marks_its_step(steps, title):
 
 def test_a_step_with_several_pages_has_tabs_and_remembers_which_was_shown(steps, viewer):
     viewer.window._qt_window.show()
-    assert [steps.tabs.tabText(i) for i in range(steps.tabs.count())] == ["Images with masks", "Images without masks"]
+    assert [steps.tabs.tabText(i) for i in range(steps.tabs.count())] == ["With masks", "Without masks"]
     steps.tabs.tabBarClicked.emit(1)
     assert steps.title == "Adapt"
     steps.bar.buttons[5].click()

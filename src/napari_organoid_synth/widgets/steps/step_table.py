@@ -39,8 +39,8 @@ STEPS = (
     Step("Export", ("Export",), "Write the accepted pairs for other programs."),
 )
 PAGE_NAMES = {
-    "Pairs": "Images with masks",
-    "Adapt": "Images without masks",
+    "Pairs": "With masks",
+    "Adapt": "Without masks",
     "Train": "Train",
     "Runs": "Runs",
     "Scores": "Scores",
