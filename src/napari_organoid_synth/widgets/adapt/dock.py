@@ -290,4 +290,4 @@ class AdaptWidget(ColumnDock):
     def _failed(self, failed: Any) -> None:
         if self._of_mine():
             self._mine = ""
-            self.show_error(failed)
+        self.show_error(failed)

@@ -80,6 +80,7 @@ class PairSources(QWidget):
 
     def _build_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(2)
         for text, tip, action in (
             (
                 "Folder…",
@@ -97,6 +98,7 @@ class PairSources(QWidget):
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
+            button.setStyleSheet("QPushButton { padding: 4px 1px; }")  # four beside each other, also in a larger font
             button.clicked.connect(action)
             row.addWidget(button)
         return row

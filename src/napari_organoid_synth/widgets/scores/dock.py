@@ -354,9 +354,8 @@ class ScoresWidget(StoreDock):
         self.show_outcome(f"{text} {self._warned}".strip())
 
     def _failed(self, failed: Any) -> None:
-        if self._mine:
-            self._mine = False
-            self.show_error(failed)
+        self._mine = False
+        self.show_error(failed)
 
     def _table_text(self) -> str:
         from napari_organoid_synth.core.scores.table import as_tsv

@@ -103,14 +103,13 @@ class SegmentWidget(ColumnDock):
         for widget in (
             self.setup,
             self.offer,
-            *self.cards.values(),
-            self.resume_button,
             self.warning,
             self.panel,
             self.apply,
             self.copy_button,
         ):
             self.column.addWidget(widget)
+        self.put_above_button(*self.cards.values(), self.resume_button)
         self.form.edited.connect(self._edited)
         self.offer.chosen.connect(self.setValue)
 
@@ -273,6 +272,7 @@ class SegmentWidget(ColumnDock):
     def _started(self) -> None:
         self._job, self._unfinished = self.running, None
         self.warning.hide()
+        self.setup.collapse(animate=False)  # the curves and the table want the room
         if self._job is not None and self._job.folder is not None:
             self._show(_read(self._job.folder.path))
         self._judge()

@@ -106,7 +106,8 @@ def _duration(now: Estimate) -> str:
     count = trainings(settings, folds)
     parts = [f"{count['arm']} of the segmenter"]
     parts += [f"{count['generator']} of the generator"] * bool(count["generator"])
-    text = f"{folds} fold{'s' * (folds != 1)}, {sum(count.values())} trainings ({', '.join(parts)})"
+    number = count["arm"] + count["generator"]
+    text = f"{folds} fold{'s' * (folds != 1)}, {number} trainings ({', '.join(parts)})"
     taken = seconds(settings, folds, speed, now.generator_steps)
     if taken is not None:
         most = "at most " * now.at_most
