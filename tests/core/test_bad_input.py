@@ -523,7 +523,7 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
     else:
         database = sqlite3.connect(path)
         database.execute(
-            "PRAGMA user_version = 3" if damage == "newer" else "ALTER TABLE samples DROP COLUMN nearest_y"
+            "PRAGMA user_version = 4" if damage == "newer" else "ALTER TABLE samples DROP COLUMN nearest_y"
         )
         database.commit()
         database.close()
@@ -533,9 +533,9 @@ def test_a_database_that_cannot_be_used(damage: str, project: Path, call: Callab
     assert (
         err
         == {
-            "newer": "samples.sqlite was written by a newer version (format 3). Expected format 2 or older. "
+            "newer": "samples.sqlite was written by a newer version (format 4). Expected format 3 or older. "
             "Update napari-organoid-synth.",
-            "column": f"{path} lacks samples.nearest_y. Expected all tables of format 2; the images in "
+            "column": f"{path} lacks samples.nearest_y. Expected all tables of format 3; the images in "
             f"{project}/samples are untouched. {rebuild_words(project)}",
             "bytes": f"{path} is damaged (file is not a database). The images in {project}/samples are untouched. "
             f"{rebuild_words(project)}",

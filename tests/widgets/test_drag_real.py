@@ -78,6 +78,13 @@ def centre_of_tile(dock: CurateWidget, verdict: Any, id: str) -> QPoint:
     return view.viewport().mapToGlobal(place.center())
 
 
+def place_for(dock: CurateWidget, verdict: Any) -> QPoint:
+    """Return where tiles are dropped to get a verdict: the middle of its column, or of its chip in a narrow window."""
+    view = dock.columns.views[verdict]
+    widget = view.viewport() if view.isVisible() else dock.columns.chips.chips[verdict]
+    return widget.mapToGlobal(widget.rect().center())
+
+
 def drag(qtbot: Any, start: QPoint, end: QPoint, shot: Path, drop: bool = True) -> None:
     """Move the pointer from another thread, because the window waits inside the drag; take a picture on the way."""
 
@@ -110,23 +117,21 @@ def shots(tmp_path: Path) -> Path:
 
 
 def test_drag_between_columns(qtbot: Any, dock: CurateWidget, project: Project, shots: Path) -> None:
-    new, target = dock.columns.views["new"], dock.columns.views["accepted"].viewport()
+    new = dock.columns.views["new"]
     dragged = new.samples.ids[:3]
     new.setFocus()
     new.select(dragged)
-    drag(qtbot, centre_of_tile(dock, "new", dragged[1]), target.mapToGlobal(target.rect().center()), shots / "drag.png")
+    drag(qtbot, centre_of_tile(dock, "new", dragged[1]), place_for(dock, "accepted"), shots / "drag.png")
     qtbot.waitUntil(lambda: dock.columns.views["accepted"].samples.ids == dragged)
     with SampleStore(project.samples_path) as store:
         qtbot.waitUntil(lambda: store.ids("accepted") == dragged)
 
 
 def test_escape_cancels(qtbot: Any, dock: CurateWidget, project: Project, shots: Path) -> None:
-    id, target = dock.columns.views["new"].samples.ids[0], dock.columns.views["rejected"]
-    end = target.viewport().mapToGlobal(target.viewport().rect().center())
-    drag(qtbot, centre_of_tile(dock, "new", id), end, shots / "escape.png", drop=False)
+    id = dock.columns.views["new"].samples.ids[0]
+    drag(qtbot, centre_of_tile(dock, "new", id), place_for(dock, "rejected"), shots / "escape.png", drop=False)
     qtbot.wait(300)
     assert len(dock.columns.views["new"].samples.ids) == 9
-    assert not target._lit
     with SampleStore(project.samples_path) as store:
         assert store.counts()["new"] == 9
 
@@ -259,7 +264,7 @@ def test_pairs_from_the_file_manager_land_in_the_column(
     try:
         mouse("mousemove", 300, 300, "click", 1, "key", "ctrl+a")
         time.sleep(0.5)
-        drag(qtbot, FIRST_ICON, middle(dock.columns.views["accepted"].viewport()), shots / "in.png")
+        drag(qtbot, FIRST_ICON, place_for(dock, "accepted"), shots / "in.png")
         qtbot.waitUntil(lambda: dock.columns.views["accepted"].samples.ids == ["outside"], timeout=10000)
     finally:
         manager.close()

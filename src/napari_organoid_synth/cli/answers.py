@@ -125,6 +125,8 @@ class Generate(Ended):
     added: int = Field(description="Samples made.")
     samples: list[str] = Field(description="Their names.")
     refused: float = Field(description="Share of masks that were refused.")
+    first: int = Field(description="Number of its first noise: the same seed goes on where it ended.")
+    known: int = Field(description="Pairs that were not added, since one with their pixels and mask is there.")
     seconds: float = Field(description="Time.")
 
 

@@ -52,7 +52,7 @@ def test_live_samples_show_the_same_pair_from_first_to_last(project, read):
     strip = [pixels for name, pixels in page.pictures if name == "live sample, one"]
     assert len(strip) == 6
     for pixels, place in zip(strip, (0, 2, 4, 5, 7, 9), strict=True):
-        np.testing.assert_array_equal(pixels, picture(images[place, 0])[..., 0])
+        np.testing.assert_allclose(pixels.astype(int), picture(images[place, 0])[..., 0], atol=1)  # grey levels
         assert f"step {place}" in page.words
 
 

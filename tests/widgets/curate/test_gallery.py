@@ -13,6 +13,7 @@ import pytest
 from qtpy.QtCore import QItemSelectionModel, QMimeData, QPersistentModelIndex, QSize, QUrl
 from qtpy.QtGui import QImage
 
+from napari_organoid_synth.core.metrics.score_texts import sample_text
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
@@ -370,6 +371,6 @@ def test_tooltip_speaks(tmp_path: Path) -> None:
         "Flagged: a copy of a real image",
         "Most similar real image: section_03",
         "14 objects, 300 × 256 px, run 3",
-        "fits: 0.2 (agreement of mask and image; 5 of 100 real pairs lie below 0.5)",
-        "sharp: 0.512",
+        "Mask fits image 0.2 (more is better)",
+        f"{sample_text('sharp').title} 0.512 ({sample_text('sharp').direction})",
     ]

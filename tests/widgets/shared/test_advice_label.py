@@ -21,7 +21,7 @@ def test_the_sentence_follows_the_pairs(qtbot, project):
         "With 3 images of touching objects: Analogy on arranged masks, without training. "
         "Expect little: on 3 images of nuclei in fluorescence there was no clear difference."
     )
-    assert "accuracy by +0.010 [-0.014, 0.035]" in label.toolTip()
+    assert "accuracy by +0.015 [-0.013, 0.045]" in label.toolTip()
     workspace.setPairs(PairTable())
     assert label.isHidden()
     workspace.close()

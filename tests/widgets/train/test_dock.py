@@ -440,7 +440,7 @@ def test_the_whole_pipeline_is_one_click(qtbot, whole, project):
         assert whole.progress.isHidden()
     (job,) = project.jobs("pipeline")
     assert PipelineSettings.from_file(job.path / "settings.yaml") == PipelineSettings()
-    assert whole.outcome.text() == "7 new pairs: look at them in the Curate dock."
+    assert whole.outcome.text() == "7 new pairs: look at them in Curate."
     assert not whole.report.isHidden()
     assert whole.report.words.text().startswith("3 of 4 drawn masks are usable (75%).")
     assert whole.resume_pipeline_button.isHidden()

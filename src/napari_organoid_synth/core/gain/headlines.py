@@ -86,14 +86,7 @@ def short_verdict(result: GainResult) -> str:
 
 
 def plain_verdict(result: GainResult) -> str:
-    """Return the verdict on the pairs as a plain sentence without numbers; empty where no arm had generated pairs.
-
-    Examples
-    --------
-    >>> from napari_organoid_synth.core.gain.results import Design, TaskCounts
-    >>> plain_verdict(GainResult(arms={}, table=(), design=Design(), tasks=TaskCounts()))
-    ''
-    """
+    """Return the verdict on the pairs as a plain sentence without numbers; empty where no arm had generated pairs."""
     rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
     rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
     judged = [row for row in rows if not still_rising(row, rival)]

@@ -89,7 +89,7 @@ def _record(path: Path, numbers: Mapping[str, int], names: Mapping[str, str], sa
 def _state(path: Path, steps: list[int]) -> tuple[State, str]:
     """Return how a run is or ended, and why."""
     job = JobFolder(path)
-    if job.alive:
+    if _is_running(job):
         return "running", ""
     saved = f"saved up to step {steps[-1]:,}" if steps else NEVER_SAVED
     match _last_event(job):
@@ -100,6 +100,14 @@ def _state(path: Path, steps: list[int]) -> tuple[State, str]:
         case None if not job.info:
             return "imported", ""
     return "stopped", saved
+
+
+def _is_running(job: JobFolder) -> bool:
+    """Return whether a training goes on: its process may live on after it, as that of a script does."""
+    if not job.alive:
+        return False
+    ended = isinstance(_last_event(job), Finished | Failed)
+    return not ended or job.events_path.stat().st_mtime < float(job.info.get("started", 0.0))  # begun again since
 
 
 def _last_event(job: JobFolder) -> Event | None:
@@ -146,7 +154,7 @@ def delete_run(project: Project, folder: str) -> None:
         If there is no such run, or it is running.
     """
     path = project.run_path(folder)
-    if JobFolder(path).alive:
+    if _is_running(JobFolder(path)):
         raise UserError(f"{run_names(project)[folder]} is running.", "Expected one that has ended.", "Stop it first.")
     keep_numbers(project)
     _move(path, bin_path(project) / folder)

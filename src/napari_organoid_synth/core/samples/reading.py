@@ -154,7 +154,7 @@ class SampleReader(SampleDatabase):
 
     def contrast(self, number: int = 24) -> Contrast:
         """Return one contrast for all samples, from some of them; for a project without real images."""
-        ids = self.ids()
+        ids = [id for id in self.ids() if isinstance(id, str)]  # others are damage, and told elsewhere
         chosen = dict.fromkeys(ids[place] for place in np.linspace(0, len(ids) - 1, min(number, len(ids))).astype(int))
         query = (
             "SELECT image, labels, meaning FROM thumbnails"

@@ -29,13 +29,17 @@ class Stages:
         self._sum = sum(self._weights.values()) or 1.0
 
     def progress(self, stage: Hashable, share: float, note: str = "") -> Progress:
-        """Return the progress of the whole, with a share of one stage done."""
+        """Return the progress of the whole, with a share of one stage done; only the end itself is all of it."""
         names = list(self._weights)
         before = sum(self._weights[name] for name in names[: names.index(stage)])
         done = (before + share * self._weights[stage]) / self._sum
         elapsed = time.monotonic() - self._began
         left = elapsed / done * (1 - done) if done > EARLY else None
-        return Progress(min(round(TOTAL * done), TOTAL), TOTAL, note=note, seconds_left=left)
+        return Progress(min(round(TOTAL * done), TOTAL - 1), TOTAL, note=note, seconds_left=left)
+
+    def end(self) -> Progress:
+        """Return the progress of a scoring that is done."""
+        return Progress(TOTAL, TOTAL, seconds_left=0.0)
 
 
 def result_of(steps: Generator[float, None, T]) -> T:
