@@ -534,7 +534,7 @@ class CurateWidget(WideDock):
         self._ask(simulate_some, self._added)
 
     def _added(self, ids: list[str]) -> None:
-        self.message.setText(f"{plural(len(ids), 'pair')} added.")
+        self.message.setText(f"{plural(len(ids), 'pair')} added." if ids else "Nothing added: these pairs are there.")
         self._to_select = ids
         self.refresh()
         self.workspace.samplesChanged.emit()
