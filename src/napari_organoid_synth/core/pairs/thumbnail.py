@@ -51,12 +51,13 @@ class Thumbnail:
             for new, old in zip(small, (height, width), strict=True)
         )
         labels = pair.labels[rows[:, None], columns]
-        labels = np.where(labels > 0, (labels - 1) % 65535 + 1, 0).astype(np.uint16)
+        labels = np.where(labels > 0, (labels - 1) % 65535 + 1, 0)
+        classes: NDArray[np.uint16] = np.asarray(labels, np.uint16)
         channels = [resized(channel, small) for channel in pair.image[:SHOWN_CHANNELS]]
         if pair.image.dtype == np.uint8:
-            return cls(np.stack(channels), ((0.0, 255.0),) * len(channels), labels, pair.is_rgb)
+            return cls(np.stack(channels), ((0.0, 255.0),) * len(channels), classes, pair.is_rgb)
         spread = [_spread(channel) for channel in channels]
-        return cls(np.stack([levels for levels, _ in spread]), tuple(ends for _, ends in spread), labels, pair.is_rgb)
+        return cls(np.stack([levels for levels, _ in spread]), tuple(ends for _, ends in spread), classes, pair.is_rgb)
 
     def encode(self) -> tuple[bytes, bytes, str]:
         """Return PNG of the channels below each other, PNG of the labels, and what the levels mean."""
