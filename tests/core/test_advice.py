@@ -47,7 +47,7 @@ def test_expectations_are_those_of_the_nearest_set_that_is_alike_and_honest() ->
     assert nuclei.replace(change=-0.02, low=-0.03, high=-0.01).outcome == "a loss"
     few, many = advise(table(2, "binary")), advise(table(40))
     assert few is not None
-    assert few.expectation == "Expect little: on 2 images of mitochondria in EM there was no verdict."
+    assert few.expectation == "Nobody knows yet: on 2 images of mitochondria in EM there was no verdict."
     assert few.figures == (
         "Pairs of analogy on arranged masks changed Dice by -0.012 [-0.031, 0.007] against the best training without "
         "them."

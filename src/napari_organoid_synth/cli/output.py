@@ -43,10 +43,13 @@ def show(command: str, result: dict[str, Any], as_json: bool, error: UserError |
 
         print(gain_text(GainResult.parse({key: value for key, value in result.items() if key != "reason"})))
         return
-    if "measured" in result:
+    if command in ("adapt", "sketch"):
         from napari_organoid_synth.core.adapt.verdict import adapt_text
 
         print(adapt_text(result))
+        return
+    if command == "try":
+        print("\n".join(filter(None, (result["sentence"], result["caveat"]))))
         return
     for key, value in result.items():
         if key == "sets":

@@ -148,7 +148,7 @@ def closest(kind: MaskKind, images: int, objects: float) -> Measured | None:
 
 def _expectation(found: Measured) -> tuple[str, str]:
     """Return what to expect like on a measured set, and its figures."""
-    begin = "Expect a gain" if found.outcome == "a gain" else "Expect little"
+    begin = {"a gain": "Expect a gain", "no verdict": "Nobody knows yet"}.get(found.outcome, "Expect little")
     sentence = f"{begin}: on {found.images} images of {found.data} there was {found.outcome}."
     figures = (
         f"Pairs of {found.painter} on {found.masks} masks changed {found.score} by {found.change:+.3f} "

@@ -15,4 +15,4 @@ class TrySettings(Settings):
         5.0, gt=0, le=600, description="About how long the trainings take; their steps follow from the speed here."
     )
     steps: int = Field(0, ge=0, description="Optimiser steps of each training; 0: automatic, from the minutes.")
-    seed: int = Field(0, ge=0, description="The same seed gives the same pairs.")
+    seed: int = Field(0, ge=0, description="The same seed gives the same pairs in a new project; here it goes on.")

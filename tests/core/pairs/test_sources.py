@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_organoid_synth.core.errors import UserError
@@ -120,3 +121,14 @@ def test_other_files_are_refused_by_name_and_by_size(data: Path) -> None:
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert again.entries[3].image == str(other / "3.png")
     assert again.entries[3].masks == table.entries[3].masks
+
+
+def test_folders_with_a_stack_each_go_as_they_are_listed(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / f"s{number}" / "images" / "a.tif", np.stack([picture(number + z) for z in range(3)]))
+        save(tmp_path / f"s{number}" / "masks" / "a.tif", np.stack([disc() for _ in range(3)]))
+    entries = [entry for number in range(4) for entry in find_pairs(tmp_path / f"s{number}").entries]
+    table = PairTable(entries=tuple(entries))
+    (source,) = (one for one in list_sources(table) if one.kind == "images")
+    assert (len(table.entries), source.files) == (12, 4)
+    assert remove_source(table, source).entries == ()

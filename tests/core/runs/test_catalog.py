@@ -128,3 +128,11 @@ def test_the_command_lists_and_changes_runs(project: Project) -> None:
         1,
         "organoid-synth: 'the best' is no change of a name. Expected RUN=NAME, as in '3=the best'.",
     )
+
+
+def test_a_run_is_not_named_like_the_folder_of_another_or_a_number(project: Project) -> None:
+    first, second, *_ = (path.name for path in project.runs())
+    with pytest.raises(UserError, match="is the name of another run"):
+        rename(project, second, first)
+    with pytest.raises(UserError, match="'run 77' is a number"):
+        rename(project, second, "run 77")

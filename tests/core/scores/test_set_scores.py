@@ -284,3 +284,18 @@ def test_what_is_missing_is_said_before_work_begins(project: Project) -> None:
     assert not (project.path / "features").exists()
     project.scores_path.write_text("{")
     assert read_set_scores(project) == []
+
+
+def test_a_pair_that_is_decided_meanwhile_stops_nothing(project: Project) -> None:
+    scored(project, sets="kept")  # nothing is outdated
+    settings = ScoreSettings(extractor="random", metrics=("objects",), device="cpu", sets="kept")
+    decided = False
+    for event in score(project, settings, Control()):
+        if isinstance(event, Progress) and not decided:
+            with SampleStore(project.samples_path) as store:
+                store.decide([store.ids()[0]], "rejected")
+            decided = True
+        last = event
+    assert decided
+    assert isinstance(last, Finished)
+    assert last.reason == "completed"

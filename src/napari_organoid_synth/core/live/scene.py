@@ -32,7 +32,7 @@ class PaintSettings(Settings):
 
     seed: int = Field(0, ge=0, description="The same seed gives the same image.")
     image_class: int = Field(0, ge=0, description="Number of the image class among those of the generator.")
-    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise, 1 as generator.")
+    variety: float = Field(1.0, ge=0, le=2, description="Spread of the noise, 1 as trained.")
     exclude: tuple[str, ...] = Field((), description="Real images that a painter without training may not use.")
     walk: WalkSettings | None = Field(
         None, description="Place on a way through the noise, which says seed, class and variety; none: as said here."

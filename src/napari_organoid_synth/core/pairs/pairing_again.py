@@ -117,14 +117,14 @@ def add_earlier(table: PairTable, before: PairTable, folders: Sequence[Path] = (
     before : PairTable
         Of the project.
     folders : sequence of Path
-        Searched just now: what is below them and was not found again is not kept.
+        Searched just now: what lies in them and was not found again is not kept.
     """
     found = {Path(entry.image).resolve() for entry in table.entries if entry.image}
-    searched = [folder.resolve() for folder in folders]
+    searched = {folder.resolve() for folder in folders}
     kept = []
     for entry in before.entries:
         path = Path(entry.image).resolve()
-        if entry.image and path not in found and not any(map(path.is_relative_to, searched)):
+        if entry.image and path not in found and path.parent not in searched:
             kept.append(entry)
     used = {mask for entry in kept for mask in entry.masks.values()}
     new = [entry for entry in table.entries if entry.image or not used & set(entry.masks.values())]

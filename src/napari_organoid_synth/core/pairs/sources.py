@@ -73,12 +73,13 @@ def remove_source(table: PairTable, source: PairSource) -> PairTable:
     """Return a table without a source; its rows are to be checked again.
 
     Without a folder of images its rows go, with those of their masks. Images without their last masks stay as orphans.
+    Without the table of classes all images lose their class.
     """
     if source.kind == "classes":
         entries = tuple(entry.replace(image_class=None) for entry in table.entries)
         return table.replace(entries=entries, grades_file="", grade_notes=())
     of_masks = {name: _folders(files) for name, files in _mask_files(table).items()}
-    folders = _folders([entry.image for entry in table.entries if entry.image])
+    folders = _folders(list(dict.fromkeys(entry.image for entry in table.entries if entry.image)))
     kept = []
     for entry in table.entries:
         if source.kind == "images":

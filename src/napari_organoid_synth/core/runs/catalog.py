@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -82,8 +83,17 @@ def _record(path: Path, numbers: Mapping[str, int], names: Mapping[str, str], sa
         best=best[0] if best else None,
         distance=best[1] if best else None,
         samples=samples.get(path.name, 0),
-        size=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+        size=_size(path),
     )
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a folder; files that go meanwhile, as those of a training that saves, do not count."""
+    size = 0
+    for file in path.rglob("*"):
+        with suppress(OSError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _state(path: Path, steps: list[int]) -> tuple[State, str]:
@@ -129,10 +139,13 @@ def rename(project: Project, folder: str, name: str) -> str:
     """
     path, wanted = project.run_path(folder), " ".join(name.split())
     own = f"run {run_numbers(project)[folder]}"
-    taken = {known.casefold() for other, known in run_names(project).items() if other != folder}
+    others = {other: known for other, known in run_names(project).items() if other != folder}
+    taken = {known.casefold() for known in (*others, *others.values())}  # folders are asked for like names
     if wanted.casefold() == own:
         wanted = ""
-    if wanted.casefold() in taken or re.fullmatch(r"(run )?\d+", wanted.casefold()):
+    if re.fullmatch(r"(run )?\d+", wanted.casefold()):
+        raise UserError(f"'{wanted}' is a number.", "Expected a name: numbers are those of the runs.", "Add a word.")
+    if wanted.casefold() in taken:
         raise UserError(
             f"'{wanted}' is the name of another run.", "Expected a name of its own.", "Choose another name."
         )

@@ -79,10 +79,11 @@ def score(project: Project, settings: ScoreSettings, control: Control) -> Iterat
             yield Warned(0, tiles.note)
         misfits = Misfits(FormatOf(project.pairs_path).get())
         tally = yield from _judge(store, judges, todo, misfits, control, stages)
-        yield stages.progress(JUDGE, 1) if of_sets else stages.end()
+        yield stages.progress(JUDGE, 1)
         sets: list[SetScores] = []
         if settings.sets != "none" and not control.canceled:
-            sets = yield from score_all_sets(project, store, settings, control, tally.cleared_ids, stages)
+            sets = yield from score_all_sets(project, store, settings, control, tally.cleared_ids, stages, missing)
+        if not control.canceled:
             yield stages.end()
     result = {
         "scored": tally.number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,7 @@ def score_all_sets(
     control: Control,
     cleared_ids: set[str],
     stages: Stages,
+    missing: Mapping[SetKey, list[SampleRow]],
 ) -> Generator[Event, None, list[SetScores]]:
     """Score the samples set by set; a set that has not changed keeps its scores.
 
@@ -85,6 +86,8 @@ def score_all_sets(
         Samples that another score has just found not to be copies: only these may lose the flag.
     stages : Stages
         With those of `set_stages`.
+    missing : mapping of SetKey to list of SampleRow
+        As `outdated_sets` found them, when the stages were made; what changed since counts for the next time.
 
     Yields
     ------
@@ -99,11 +102,13 @@ def score_all_sets(
     sets = sets_of(store.rows(), settings.sets, settings.by)
     start = time.time()
     known = {one.key: one for one in read_set_scores(project)}
-    fingerprints = {key: fingerprint(project, settings, rows) for key, rows in sets.items()}
-    missing = outdated_sets(project, store, settings)
-    results = [known[key, settings.sets, settings.extractor] for key in sets if key not in missing]
+    kept = {key: known.get((key, settings.sets, settings.extractor)) for key in sets if key not in missing}
+    results = [one for one in kept.values() if one is not None]
     if not missing:
         return results
+    fingerprints = {key: fingerprint(project, settings, rows) for key, rows in missing.items()}
+    rows_now = {row.id: row for row in store.rows()}
+    missing = {key: [rows_now[row.id] for row in rows if row.id in rows_now] for key, rows in missing.items()}
     real = RealFeatures.of_project(project, settings, tile_side(row.size for rows in missing.values() for row in rows))
     scoring = _Scoring(store, real, FormatOf(project.pairs_path).get(), control, cleared_ids, missing, stages)
     if not (yield from scoring.learn()):

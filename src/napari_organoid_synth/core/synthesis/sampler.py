@@ -26,6 +26,7 @@ from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.runs.run import Run
+from napari_organoid_synth.core.runs.titles import run_names
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.simulators.illumination import add_background
@@ -386,7 +387,15 @@ def _place_of(project: Project, run: Run, id: str) -> tuple[int, int, int] | Non
         record = store.pair(id).source.provenance
     if record.get("run") != run.name or "index" not in record:
         raise UserError(
-            f"'{id}' was not drawn by run {run.name}.", "Expected a sample of the same run.", "Choose the run of it."
+            f"'{id}' was not drawn by {run_names(project).get(run.name, run.name)}.",
+            "Expected a sample of the same run.",
+            "Choose the run of it.",
+        )
+    if near := dict(record.get("settings", {})).get("near"):
+        raise UserError(
+            f"'{id}' was itself made like another pair, '{near}'.",
+            "Expected a pair with noise of its own.",
+            f"Make more like '{near}'.",
         )
     return int(record["seed"]), int(record["index"]), int(record.get("try", 0))
 

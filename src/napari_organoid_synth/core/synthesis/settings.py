@@ -69,7 +69,9 @@ class GenerateSettings(Settings):
     )
     variety: float = Field(1.0, ge=0, le=2, description=VARIETY)
     near: str = Field(
-        "", description="Sample of the same run that the new pairs are to be like: their noise is near to its own."
+        "",
+        description="Sample of the same run that the new pairs are to be like: their noise is near to its own. "
+        "A painter without training has no noise that is near: its pairs differ as always.",
     )
     distance: float = Field(
         0.3, gt=0, le=1, description="How far from the noise of that sample: 1 has nothing of it left."

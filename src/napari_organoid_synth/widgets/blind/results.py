@@ -101,7 +101,8 @@ def look(project: Project, chosen: str = "") -> Shown:
     for session in of:
         for one in session.judged():
             times["right" if one.right else "wrong"].append(one.seconds)
-    verdict = verdict_sentence(results[0], who) if results else ""
+    most = max(results, key=lambda one: one.wrong.total, default=None)  # of two ways that with most answers
+    verdict = verdict_sentence(most, who) if most is not None else ""
     return Shown(sessions, chosen, verdict, lines, results, times, _examples(project, of))
 
 

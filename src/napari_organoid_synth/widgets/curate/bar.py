@@ -178,6 +178,7 @@ class CurateBar(QWidget):
         self.sort.setCurrentIndex(0)
         self.finder.show()
         self.filter.setText(query)
+        self._typing.start()  # also where the same query stands there already
 
     def offer(self, metrics: Sequence[str]) -> None:
         """Offer scores to sort by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt
@@ -57,8 +58,10 @@ class ContrastButton(QPushButton):
         self.setEnabled(there)
         named(self, "Contrast", AS_STORED if self._contrast.is_colour else TIP)
         self.reset.setEnabled(bool(self._contrast.chosen))
-        if self._popup.isVisible():
+        if self._popup.isVisible() and there:
             self._show_limits()
+        elif not there:
+            self._popup.hide()
 
     def _show_limits(self) -> None:
         limits = self._contrast.limits
@@ -69,7 +72,7 @@ class ContrastButton(QPushButton):
         low, high = self._contrast.bounds()
         for slider, (black, white) in zip(self.sliders, limits, strict=True):
             with QSignalBlocker(slider):
-                slider.setDecimals(0 if high - low > 20 else 3)
+                slider.setDecimals(0 if high - low > 20 else max(3, 2 - math.floor(math.log10(high - low))))
                 slider.setRange(min(low, black), max(high, white))
                 slider.setValue((black, white))
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_organoid_synth.core.job import Failed
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.samples.far_sets import FarFromOriginals
 from napari_organoid_synth.core.samples.importing import import_pairs
@@ -78,7 +79,7 @@ class CurateWidget(WideDock):
         self._accepted = 0  # whether the query finds them or not
         self._to_select: list[str] = []
         self._is_sized = False  # by a person; otherwise the tiles fit the room
-        self._greeted = self._ready = self._choosing = False
+        self._greeted = self._ready = self._choosing = self._making = False
         self._telling = QTimer(self)
         self._telling.setSingleShot(True)
         self._telling.setInterval(30)
@@ -90,6 +91,7 @@ class CurateWidget(WideDock):
         self.workspace.selectionChanged.connect(self._follow)
         self.workspace.queryAsked.connect(self.bar.ask)
         self.workspace.runner("generate").finished.connect(self._made_more)
+        self.workspace.runner("generate").failed.connect(self._made_none)
         self._open_store()
 
     # ------------------------------------------------------------------------------------------------------ building
@@ -462,14 +464,21 @@ class CurateWidget(WideDock):
         def start(settings: GenerateSettings) -> None:
             if project is self.workspace.project and not runner.running:
                 self.message.setText(f"Making {plural(number, 'pair')} like {id}…")
-                self.guard(lambda: runner.start("generate", project, settings))
+                self._making = self.guard(lambda: runner.start("generate", project, settings)) is not None
 
         self._ask(lambda _: more_like(project, id, number, distance), start, self.show_error)
 
     def _made_more(self, _: str) -> None:
-        if self.message.text().startswith("Making "):
-            result = self.workspace.runner("generate").result
-            self.message.setText(f"{plural(int(result.get('added', 0)), 'pair')} added. They have no verdict yet.")
+        if self._making:
+            self._making, added = False, int(self.workspace.runner("generate").result.get("added", 0))
+            none = "No pair was added."
+            self.message.setText(f"{plural(added, 'pair')} added, without a verdict yet." if added else none)
+
+    def _made_none(self, failed: Failed) -> None:
+        if self._making:
+            self._making = False
+            self.message.setText("")
+            self.show_error(failed)
 
     def open_tags(self, note: bool) -> None:
         """Show tags and note of the selected samples, ready to type."""
@@ -534,7 +543,9 @@ class CurateWidget(WideDock):
         self._ask(simulate_some, self._added)
 
     def _added(self, ids: list[str]) -> None:
-        self.message.setText(f"{plural(len(ids), 'pair')} added." if ids else "Nothing added: these pairs are there.")
+        self.message.setText(
+            f"{plural(len(ids), 'pair')} added." if ids else "Nothing added: these pairs are in the gallery."
+        )
         self._to_select = ids
         self.refresh()
         self.workspace.samplesChanged.emit()

@@ -22,9 +22,7 @@ WHY = (
     "Accepts those of the more realistic half of the new pairs that differ most from each other and from the accepted "
     "ones; flagged pairs are left out. Press U to undo."
 )
-MORE_WHY = (
-    "Makes more pairs with the same generator, settings and source of masks, from noise near to that of this pair."
-)
+MORE_WHY = "Makes more pairs with the same generator and kind of masks, similar to this one."
 DISTANCE_TIP = "0.05: hardly different. 1: as different as any other pair."
 ANYWAY = "Accepts the best although, as a set, they are far from the originals. Press U to undo."
 

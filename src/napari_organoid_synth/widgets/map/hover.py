@@ -38,7 +38,7 @@ class HoverCard(QFrame):
     """
 
     def __init__(self, view: MapView, contrast: ProjectContrast) -> None:
-        super().__init__(view, Qt.WindowType.ToolTip)
+        super().__init__(view, Qt.WindowType.ToolTip | Qt.WindowType.WindowTransparentForInput)
         self._view, self._contrast = view, contrast
         self._points = Points()
         self._thread: StoreThread | None = None
@@ -47,7 +47,6 @@ class HoverCard(QFrame):
         self.pictures: OrderedDict[TilePlace, QImage] = OrderedDict()  # those of pairs are in the thread
         self._fetching = False
         contrast.changed.connect(self._forget_pictures)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
@@ -105,14 +104,16 @@ class HoverCard(QFrame):
             return
         self._fetching = True
 
+        contrast = self._contrast.limits
+
         def keep(image: QImage) -> None:
             self._fetching = False
-            self.pictures[tile] = image
+            if contrast == self._contrast.limits:  # else it is drawn again
+                self.pictures[tile] = image
             while len(self.pictures) > MAX_PICTURES:
                 self.pictures.popitem(last=False)
             self.point(self._row)
 
-        contrast = self._contrast.limits
         self._thread.submit(lambda _: draw_tile(project, tile, side or 0, contrast), keep, lambda _: keep(QImage()))
 
     def show_sample(self, place: QPointF, text: str, image: QImage | None) -> None:

@@ -67,7 +67,7 @@ class KeepBar(QWidget):
         session = self._launcher.session
         if session is None:
             return
-        self.keep_button.setEnabled(False)
+        self.buttons.setEnabled(False)  # the end would come before what is kept
         session.settle()
 
     def _save(self) -> None:
@@ -94,7 +94,7 @@ class KeepBar(QWidget):
         self._allow()
 
     def _allow(self, _: object = None) -> None:
-        self.keep_button.setEnabled(True)
+        self.buttons.setEnabled(True)
 
     def _kept(self, id: str) -> None:
         self._allow()

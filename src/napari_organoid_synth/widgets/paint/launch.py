@@ -152,7 +152,7 @@ class PaintLauncher(QObject):
         if self.session is not None or self.is_starting:
             return
         path = self.model.path
-        if path is not None and (path / RECIPE).exists():
+        if path is not None and (path / RECIPE).exists() and not self.renderer.has_canvases:
             self.renderer.open(path, self.model.checkpoint)
         else:
             self.renderer.prepare()

@@ -180,7 +180,7 @@ class PaintSession(QObject):
         if quality != "full":
             self._ask.stop()  # a full one follows
         elif self._settling:
-            self._settling = self.renderer.ask_facts(self.canvas)
+            self._settling = self.renderer.ask_facts(self.canvas) or 1  # 0: another model opens, and answers next
         else:
             self._ask.start()
 
@@ -189,7 +189,7 @@ class PaintSession(QObject):
         self._settling = 1  # what is sent now asks once more
         self.follower.finish()
         self._ask.stop()
-        self._settling = self.renderer.ask_facts(self.canvas)
+        self._settling = self.renderer.ask_facts(self.canvas) or 1
 
     def _resize(self) -> None:
         """Begin again on a mask of another size: nothing of a real image remains, nor may it paint what is its own."""

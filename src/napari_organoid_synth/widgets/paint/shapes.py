@@ -35,14 +35,14 @@ class Shapes:
         The real pairs.
     run : RunInfo, optional
         The newest one that drew masks of this kind.
-    folder : Path, optional
-        Of this run.
+    preview : Path, optional
+        The newest masks that it drew.
     """
 
     mask_kind: MaskKind
     table: PairTable | None = None
     run: RunInfo | None = None
-    folder: Path | None = None
+    preview: Path | None = None
 
     @property
     def sources(self) -> dict[str, str]:
@@ -57,8 +57,8 @@ class Shapes:
 
     def key(self, source: str) -> tuple[Any, ...]:
         """Return what the shapes of a source depend on."""
-        if source == "generated" and self.folder is not None:
-            return source, previews(self.folder)[-1][1]
+        if source == "generated":
+            return source, self.preview
         return source, *(entry.name for entry in self.rows)
 
     def read(self, source: str) -> list[Stamp]:
@@ -69,8 +69,8 @@ class Shapes:
         UserError
             If there is nothing to take shapes from, or it has no shapes.
         """
-        if source == "generated" and self.run is not None and self.folder is not None:
-            masks = read_preview(previews(self.folder)[-1][1])[1]
+        if source == "generated" and self.run is not None and self.preview is not None:
+            masks = read_preview(self.preview)[1]
             return generated_stamps(masks, self.mask_kind, self.run.class_names, self.run.name)
         from napari_organoid_synth.core.pairs.loading import read_entry
 
@@ -95,8 +95,10 @@ def shapes_of(project: Project | None, table: PairTable | None, mask_kind: MaskK
     mask_kind : {"binary", "classes", "instances"}
         Of the painting.
     """
-    for run in [] if project is None else list_runs(project):
-        folder = project.path / "runs" / run.name  # type: ignore[union-attr]
-        if run.shape in ("mask", "joint") and run.mask_kind == mask_kind and not run.problem and previews(folder):
-            return Shapes(mask_kind, table, run, folder)
+    if project is None:
+        return Shapes(mask_kind, table)
+    for run in list_runs(project):
+        drawn = previews(project.path / "runs" / run.name)
+        if run.shape in ("mask", "joint") and run.mask_kind == mask_kind and not run.problem and drawn:
+            return Shapes(mask_kind, table, run, drawn[-1][1])
     return Shapes(mask_kind, table)

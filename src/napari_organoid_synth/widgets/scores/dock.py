@@ -254,7 +254,7 @@ class ScoresWidget(StoreDock):
             title = one.title.replace(one.run, self.known.titles.get(one.run, one.run)) if one.run else one.title
             name = short(title.replace("samples", "pairs"), 28)
             self.runs.addItem(f"{name} · {SETS[one.samples]} · {one.extractor}")
-            about = f"{one.title}: {one.number} pairs, features {one.extractor}"
+            about = f"{title}: {one.number} pairs, features {one.extractor}"
             self.runs.setItemData(self.runs.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.runs.setCurrentIndex(max(0, self.runs.findText(shown)) if self.known.sets else -1)
         self.runs.blockSignals(False)

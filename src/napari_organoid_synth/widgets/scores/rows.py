@@ -53,7 +53,7 @@ class ScoreRow(Drawn):
     def __init__(self, score: SetScore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.score = score
-        self.text = SET_TEXTS.get(score.name) or ScoreText(score.title, "A score that was added.", score.better)
+        self.text = SET_TEXTS.get(score.name) or ScoreText(score.title, "", score.better)
         sign, word = verdict(score)
         unit = f" {score.unit}" if score.unit else ""
         self.value = f"{number(score.matched_value)}{unit}"

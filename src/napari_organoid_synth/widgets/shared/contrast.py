@@ -64,9 +64,10 @@ class ProjectContrast(QObject):
     def bounds(self) -> tuple[float, float]:
         """Return the lowest and highest value that a person may choose."""
         table = self._workspace.pairs
-        if table is not None and any(entry.dtype == "uint8" for entry in table.matched):
+        is_8_bit = table is not None and any(entry.dtype == "uint8" for entry in table.matched)
+        if is_8_bit or not self.limits:
             return 0.0, 255.0
-        lows, highs = zip(*(self.limits + self.automatic), strict=True)
+        lows, highs = zip(*(self.automatic or self.limits), strict=True)
         return min(0.0, *lows), 2 * max(highs) - min(lows)
 
     def choose(self, limits: Contrast) -> None:

@@ -83,6 +83,11 @@ class LiveRenderer(QObject):
         """Start the process although nothing is to paint yet: loading it takes longer than the first picture."""
         self._begin()
 
+    @property
+    def has_canvases(self) -> bool:
+        """Whether something is painted, here or from another page, which opening a model would end."""
+        return bool(self._canvases)
+
     # --- requests; each returns its number, or 0 where there was nothing to ask ---
 
     def open(self, model: Path | str, checkpoint: str = "newest", device: str = "auto") -> int:
