@@ -132,3 +132,18 @@ def project(tmp_path: Path) -> Any:
     from napari_organoid_synth.core.project import Project
 
     return Project(tmp_path / "a project")
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Iterator[Any]:
+    """A viewer whose docks are taken out, and so closed, at the end."""
+    from qtpy.QtWidgets import QApplication
+
+    from napari_organoid_synth.widgets.shared.workspace import Workspace
+
+    viewer = make_napari_viewer()
+    yield viewer
+    for dock in list(viewer.window._wrapped_dock_widgets.values()):
+        viewer.window.remove_dock_widget(dock)
+    QApplication.processEvents()  # docks close once they are taken out
+    Workspace.of(viewer).close()

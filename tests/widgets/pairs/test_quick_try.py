@@ -5,23 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.try_settings import TrySettings
 from napari_organoid_synth.widgets.pairs import quick_try as module
 from napari_organoid_synth.widgets.shared.menus import open_dock
-from napari_organoid_synth.widgets.shared.workspace import Workspace
 from simulated import em_project
-
-
-@pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    yield viewer
-    for dock in list(viewer.window._wrapped_dock_widgets.values()):
-        viewer.window.remove_dock_widget(dock)
-    QApplication.processEvents()  # docks close once they are taken out
-    Workspace.of(viewer).close()
 
 
 @pytest.mark.timeout(240)

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.paint.launch import PaintLauncher
 from napari_organoid_synth.widgets.shared import menus as _menus
 from napari_organoid_synth.widgets.shared.workspace import Workspace
-
-
-@pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    yield viewer
-    for dock in list(viewer.window._wrapped_dock_widgets.values()):
-        viewer.window.remove_dock_widget(dock)
-    QApplication.processEvents()  # docks close once they are taken out
-    Workspace.of(viewer).close()
 
 
 def menu(viewer, title):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.recipe import Recipe
@@ -47,17 +47,6 @@ def made(tmp_path_factory):
     terms = ShareSettings(licence="CC-BY-4.0", authors="Ada L.", note="Fixed in ice.", name="EM small")
     write_model_file(run, folder / "em.synth", terms)
     return folder
-
-
-@pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    yield viewer
-    workspace = Workspace.of(viewer)
-    for dock in list(viewer.window._wrapped_dock_widgets.values()):
-        viewer.window.remove_dock_widget(dock)
-    QApplication.processEvents()  # docks close once they are taken out
-    workspace.close()
 
 
 def drop_event(*paths):

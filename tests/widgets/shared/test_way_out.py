@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-from qtpy.QtWidgets import QApplication
-
 from napari_organoid_synth.widgets.shared.menus import open_dock
-from napari_organoid_synth.widgets.shared.workspace import Workspace
 from simulated import em_project
-
-
-@pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    yield viewer
-    for dock in list(viewer.window._wrapped_dock_widgets.values()):
-        viewer.window.remove_dock_widget(dock)
-    QApplication.processEvents()  # docks close once they are taken out
-    Workspace.of(viewer).close()
 
 
 def test_a_reason_offers_the_page_that_helps(viewer, tmp_path):

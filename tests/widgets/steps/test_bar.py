@@ -25,13 +25,23 @@ def bar(qtbot):
     return bar
 
 
-def test_each_step_says_its_state_in_text_and_to_screen_readers(bar):
+def test_each_step_says_its_state_in_text_and_to_screen_readers(bar, qtbot):
+    bar.resize(900, 80)
     bar.show_states(STATES)
+    qtbot.waitUntil(lambda: bar.buttons[0].text() == "Pairs\n✓ 14 pairs")
     texts = [button.text() for button in bar.buttons]
     assert texts[:5] == ["Pairs\n✓ 14 pairs", "Train\n▶ 40 %", "Generate\nready", "Curate\n! failed", "Measure\n–"]
     assert bar.buttons[3].accessibleName() == "Curate, needs attention: failed"
     assert bar.buttons[4].accessibleName() == "Measure, nothing to do yet"
     assert STEPS[1].purpose in bar.buttons[1].toolTip()
+    assert bar.buttons[2].accessibleName() == "Generate, ready"  # and not twice
+
+
+def test_a_long_name_is_shortened_and_whole_in_the_tooltip(bar, qtbot):
+    bar.resize(320, 80)
+    bar.show_states([STATES[0], StepState("done", "HeLa cells, all five plates of May"), *STATES[2:]])
+    qtbot.waitUntil(lambda: "…" in bar.buttons[1].text())
+    assert bar.buttons[1].toolTip().endswith("Done: HeLa cells, all five plates of May.")
 
 
 @pytest.mark.parametrize(("width", "rows"), [(320, 2), (900, 1)])

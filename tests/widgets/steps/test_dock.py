@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtWidgets import QApplication
 
 from napari_organoid_synth.widgets.shared.menus import DOCKS, WIDE, open_dock
-from napari_organoid_synth.widgets.shared.workspace import Workspace
 from napari_organoid_synth.widgets.steps.step_table import step_of
 from simulated import add_made, em_project
-
-
-@pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    yield viewer
-    for dock in list(viewer.window._wrapped_dock_widgets.values()):
-        viewer.window.remove_dock_widget(dock)
-    QApplication.processEvents()  # docks close once they are taken out
-    Workspace.of(viewer).close()
 
 
 @pytest.fixture
@@ -106,3 +94,20 @@ def test_tab_goes_from_the_bar_to_the_page_to_the_next_step(steps, viewer, proje
     assert seen[1] is steps.bar.buttons[1]
     assert steps.next_button in seen
     assert steps.page("Pairs").button in seen[seen.index(steps.bar.buttons[5]) :]
+
+
+def test_the_step_curate_comes_back_to_the_page_that_was_shown_last(steps, viewer, project, qtbot):
+    steps.workspace.setProject(project)
+    steps.go("Blind test")
+    steps.bar.buttons[0].click()
+    steps.bar.buttons[3].click()
+    assert steps.title == "Blind test"
+    assert "Gallery and map (Organoid Synth)" in viewer.window.dock_widgets
+
+
+def test_an_error_is_shown_in_the_dock(steps, viewer):
+    from napari_organoid_synth.core.errors import UserError
+
+    steps.show_error(UserError("Nothing works."))
+    assert steps.isAncestorOf(steps.error)
+    assert not steps.error.isHidden()

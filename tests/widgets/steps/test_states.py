@@ -73,13 +73,13 @@ def test_the_way_from_pairs_to_export(states, workspace, project, qtbot):
     folder = project.path / "segment" / "20260101-000000-gain"
     folder.mkdir(parents=True)
     write_result(folder, compared(raw=[0.5, 0.6], **{"raw+synthetic": [0.55, 0.65]}))
-    workspace.samplesChanged.emit()
+    workspace.runner("gain").finished.emit("completed")
     qtbot.waitUntil(lambda: texts()[MEASURE] == "+0.05")
     assert states.next_of(MEASURE).text == "Export 5 pairs →"
 
     (project.path / "exports" / "one").mkdir(parents=True)
     (project.path / "exports" / "one" / "manifest.json").write_text("{}")
-    workspace.samplesChanged.emit()
+    workspace.runner("export").finished.emit("completed")
     qtbot.waitUntil(lambda: texts()[EXPORT] == "exported")
     assert {state.kind for state in states.states} == {"done", "ready"}  # training is optional
 
@@ -115,7 +115,7 @@ def test_a_running_job_shows_its_share_and_hides_the_next_step(states, workspace
     assert states.states[GENERATE] == StepState("running", "paused")
     runner._set_state("idle")
     runner.failed.emit(Failed(3, "All tiles are empty.", "", "", ""))
-    assert states.states[GENERATE] == StepState("attention", "failed")
+    assert states.states[GENERATE] == StepState("attention", "failed", "All tiles are empty.")
     runner.started.emit()
     assert states.states[GENERATE].text == "2 made"
 

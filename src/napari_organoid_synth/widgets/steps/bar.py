@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_organoid_synth.widgets.forms.plain_text import literal
@@ -28,10 +29,11 @@ WIDE_ENOUGH = 84
 
 @dataclass(frozen=True)
 class StepState:
-    """State of a step, with the number that matters in a few words ("14 pairs", "40 %")."""
+    """State of a step, with the number that matters in a few words ("14 pairs", "40 %"), and more for its tooltip."""
 
     kind: Kind = "empty"
     text: str = ""
+    tip: str = ""
 
 
 class StepButton(QPushButton):
@@ -39,7 +41,7 @@ class StepButton(QPushButton):
 
     def __init__(self, title: str, purpose: str) -> None:
         super().__init__()
-        self.title, self.purpose = title, purpose
+        self.title, self.purpose, self._state = title, purpose, StepState()
         self.setCheckable(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setProperty("emphasized", True)
@@ -47,9 +49,21 @@ class StepButton(QPushButton):
 
     def show_state(self, state: StepState) -> None:
         """Show a state."""
-        self.setText(literal(f"{self.title}\n{SIGNS[state.kind]}{state.text or '–'}"))
-        what = f"{STATES[state.kind]}: {state.text}" if state.text else STATES[state.kind]
-        named(self, f"{self.title}, {what}", f"{self.purpose}\n{what.capitalize()}.")
+        self._state = state
+        self._write()
+        word, detail = STATES[state.kind], state.tip or state.text
+        what = f"{word}: {detail}" if detail and detail != word else word
+        named(self, f"{self.title}, {what}", f"{self.purpose}\n{what[:1].upper()}{what[1:]}.")
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        """Fit the state into the new width."""
+        super().resizeEvent(a0)
+        self._write()
+
+    def _write(self) -> None:
+        text = f"{SIGNS[self._state.kind]}{self._state.text or '–'}"
+        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(self.width(), 60) - 6)
+        self.setText(literal(f"{self.title}\n{shown}"))
 
 
 class StepBar(QWidget):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from napari_organoid_synth.widgets.shared.buttons import PrimaryButton
-from napari_organoid_synth.widgets.shared.dock import ColumnDock, Dock
-from napari_organoid_synth.widgets.shared.menus import DOCKS, open_dock, settle
-from napari_organoid_synth.widgets.shared.tab_order import order_tabs
+from napari_organoid_synth.widgets.shared.dock import ColumnDock, SettledDock
+from napari_organoid_synth.widgets.shared.menus import DOCKS, open_dock, open_wide
 from napari_organoid_synth.widgets.steps.bar import StepBar
 from napari_organoid_synth.widgets.steps.states import CURATE, StepStates
 from napari_organoid_synth.widgets.steps.step_table import PAGE_NAMES, STEPS, step_of
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     import napari
 
 
-class StepsWidget(Dock):
+class StepsWidget(SettledDock):
     """All steps in one dock; a page is made when it is first shown.
 
     Parameters
@@ -48,6 +46,7 @@ class StepsWidget(Dock):
         column.addWidget(self.stack, 1)
         foot = QVBoxLayout()
         foot.setContentsMargins(6, 0, 6, 0)
+        foot.addWidget(self.error)
         foot.addWidget(self.next_button)
         column.addLayout(foot)
         self.states = StepStates(self.workspace, self)
@@ -56,20 +55,6 @@ class StepsWidget(Dock):
         self.tabs.tabBarClicked.connect(self._choose_tab)
         self.next_button.clicked.connect(lambda: self.guard(self._go_on))
         self.go("Pairs")
-
-    def sizeHint(self) -> QSize:
-        """Return the size of a column."""
-        return QSize(340, 640)
-
-    def showEvent(self, event: Any) -> None:
-        """Become a tab beside the other docks of this plugin."""
-        super().showEvent(event)
-        settle(self)
-
-    def focusNextPrevChild(self, next: bool) -> bool:
-        """Tab goes from top to bottom, whenever the pages were made."""
-        order_tabs(self)
-        return bool(super().focusNextPrevChild(next))
 
     def page(self, title: str) -> QWidget:
         """Return a page by its title in `DOCKS`, made if it is not there."""
@@ -106,7 +91,7 @@ class StepsWidget(Dock):
     def _choose_step(self, place: int) -> None:
         project = self.workspace.project
         if place == CURATE and project is not None and project.samples_path.exists():
-            self.guard(lambda: open_dock(self.viewer, "Curate"))  # the gallery, in the wide dock
+            self.guard(lambda: open_wide(self.viewer, "Curate"))  # the page of this step stays the one shown last
         self.guard(lambda: self.go(self._last[place]))
 
     def _choose_tab(self, index: int) -> None:

@@ -86,19 +86,25 @@ class StepStates(QObject):
         self._counts: dict[str, int] = {}
         self._failed: dict[int, str] = {}
         self._background = Background(self)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(50)
-        self._soon.timeout.connect(self._read)
+        self._reading = False
+        self._stale = False  # something changed while files were read
+        self._soon, self._files_soon = QTimer(self), QTimer(self)
+        for timer, task in ((self._soon, self._count), (self._files_soon, self._read)):
+            timer.setSingleShot(True)
+            timer.setInterval(50)
+            timer.timeout.connect(task)
         workspace.projectChanged.connect(self._forget)
-        for signal in (workspace.pairsChanged, workspace.samplesChanged, workspace.runsChanged):
+        workspace.runsChanged.connect(self._files_soon.start)
+        for signal in (workspace.pairsChanged, workspace.samplesChanged):
             signal.connect(self._later)
         self._places = {workspace.runner(verb): place for verb, place in VERBS.items()}
         for runner in self._places:
             runner.started.connect(self._began)
             runner.failed.connect(self._note_failure)
-            runner.stateChanged.connect(self._later)
+            runner.stateChanged.connect(self._repaint)
+            runner.finished.connect(self._files_later)
             runner.event.connect(self._repaint)
+        self._count()
         self._read()
 
     def close(self) -> None:
@@ -121,28 +127,46 @@ class StepStates(QObject):
     def _forget(self, _: object = None) -> None:
         self._facts, self._counts, self._failed = Facts(), {}, {}
         self._later()
+        self._files_later()
 
     def _later(self, _: object = None) -> None:
         self._soon.start()
 
-    def _read(self) -> None:
-        """Count the samples, and read what needs files in the background."""
-        project = self._workspace.project
-        self._counts = {}
+    def _files_later(self, _: object = None) -> None:
+        self._files_soon.start()
+
+    def _count(self) -> None:
+        """Count the samples."""
+        project, self._counts = self._workspace.project, {}
         if project is not None and project.samples_path.exists() and self._workspace.store is not None:
             try:
                 self._counts = dict(self._workspace.store.counts())
             except (UserError, OSError):
                 self._counts = {}  # the gallery says what is wrong with it
-        if project is not None:
-            self._background.do(lambda: (project, read_facts(project)), self._take, lambda _: None)
         self.changed.emit()
+
+    def _read(self) -> None:
+        """Read what needs files, in the background; once at a time."""
+        project = self._workspace.project
+        if project is None:
+            return
+        if self._reading:
+            self._stale = True
+            return
+        self._reading, self._stale = True, False
+        self._background.do(lambda: (project, read_facts(project)), self._take, self._not_read)
 
     def _take(self, answer: tuple[Project, Facts]) -> None:
         project, facts = answer
+        self._reading = False
         if project is self._workspace.project and facts != self._facts:
             self._facts = facts
             self.changed.emit()
+        if self._stale:
+            self._read()
+
+    def _not_read(self, _: BaseException) -> None:
+        self._reading = False  # the pages say what is wrong
 
     # --- what is shown ---
 
@@ -155,7 +179,7 @@ class StepStates(QObject):
                 kept = states[place].text if place == CURATE else ""  # scores come on their own after each batch
                 states[place] = StepState("running", kept or running.text)
             elif place in self._failed:
-                states[place] = StepState("attention", "failed")
+                states[place] = StepState("attention", "failed", self._failed[place])
         return states
 
     @property

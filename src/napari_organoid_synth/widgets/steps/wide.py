@@ -31,6 +31,7 @@ class WideTabs(WideDock):
         self.tabs.setAccessibleName("Gallery and map")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.error)
         column.addWidget(self.tabs)
         self._made: dict[str, QWidget] = {}
         for title in WIDE:
