@@ -54,6 +54,10 @@ class StandIn(QObject):
         self.asked.append(("open", str(model)))
         return self._later(lambda: self.opened.emit(self.model))
 
+    @property
+    def has_canvases(self):
+        return bool(self.masks)
+
     def prepare(self):
         self.asked.append(("prepare",))
 

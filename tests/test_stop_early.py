@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from subprocess import DEVNULL, Popen
 
 import pytest
@@ -50,6 +51,7 @@ def test_real_processes_are_stopped_and_paused_while_they_start(tmp_path):
         assert not project.samples_path.exists()
         while not (events := waiting.read_events()[0]):
             assert paused.poll() is None
+            time.sleep(0.05)
         assert {type(event) for event in events} == {Heartbeat}
         waiting.control.resume()
         assert paused.wait(120) == 0

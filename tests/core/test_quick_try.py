@@ -9,7 +9,7 @@ from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.storage import newest_result
 from napari_organoid_synth.core.job import Control, Finished, Progress
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.quick_try import MOST_STEPS, TOTAL, compared, quick_try
+from napari_organoid_synth.core.quick_try import TOTAL, compared, quick_try
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.try_settings import TrySettings
 from simulated import em_project
@@ -86,4 +86,6 @@ def test_the_steps_follow_from_the_speed(tmp_path, monkeypatch):
     project = em_project(tmp_path / "p", 2)
     slow = result_of(project, TrySettings(number=1, minutes=1e-4))
     assert "3 steps" in slow["caveat"]
-    assert MOST_STEPS == 1500
+    monkeypatch.setattr(module, "MOST_STEPS", 4)
+    quick = result_of(project, TrySettings(number=1, minutes=600))
+    assert "4 steps" in quick["caveat"]

@@ -132,6 +132,8 @@ def test_escape_cancels(qtbot: Any, dock: CurateWidget, project: Project, shots:
     drag(qtbot, centre_of_tile(dock, "new", id), place_for(dock, "rejected"), shots / "escape.png", drop=False)
     qtbot.wait(300)
     assert len(dock.columns.views["new"].samples.ids) == 9
+    assert not any(view._lit for view in dock.columns.views.values())
+    assert not any(chip.isDown() for chip in dock.columns.chips.chips.values())
     with SampleStore(project.samples_path) as store:
         assert store.counts()["new"] == 9
 

@@ -7,6 +7,7 @@ import json
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.map.storage import MappedSample, MapRecord, SampleMap, write_map
@@ -70,6 +71,17 @@ def test_the_sheet_is_drawn_at_random_and_the_same_each_time(project, read):
     assert drawn == sorted(drawn, key=lambda name: int(name[4:]))
     assert drawn != [f"more{number}" for number in range(12)]
     assert "12 of 30 pairs" in first.words
+
+
+def test_pictures_have_one_contrast_so_that_dark_and_bright_ones_can_be_compared(project, read):
+    dark, bright = pair("dark", "synthetic", side=48), pair("bright", "synthetic", side=48)
+    dark = dark.replace(image=dark.image // 4)
+    with SampleStore(project.samples_path) as store:
+        store.add_many([dark, bright], run="two")
+    write_scores(project, {})
+    shown = {name: pixels for name, pixels in read(project).pictures if name in ("dark", "bright")}
+    levels = [np.median(shown[name]) / np.median(one.image) for name, one in (("dark", dark), ("bright", bright))]
+    assert levels[0] == pytest.approx(levels[1], rel=0.1)  # with a contrast of its own the dark one is 4 times brighter
 
 
 def test_accepted_samples_are_sorted_by_realism_and_flagged_ones_show_their_flag(project, read):

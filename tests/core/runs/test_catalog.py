@@ -104,7 +104,7 @@ def test_a_name_is_kept_in_the_run_and_is_its_own(project: Project) -> None:
     assert run_names(project)[first] == "the best"
     assert run_titles(project)[first] == "the best, pix2pix"
     assert find_runs(project, ["The best", "run 1", "1", second]) == [first, second]
-    for name, found in (("the BEST", "the name of another"), ("run 7", "of another"), ("x" * 61, "cannot be a name")):
+    for name, found in (("the BEST", "the name of another"), ("run 7", "is a number"), ("x" * 61, "cannot be a name")):
         with pytest.raises(UserError, match=found):
             rename(project, second, name)
     delete_run(project, first)

@@ -134,7 +134,7 @@ def test_more_like_a_sample_are_nearer_to_it_than_others(
     assert len({content_hash(pair.image) for pair in others}) == 4
     with pytest.raises(UserError, match="was not drawn by a generator of this project"):
         more_like(copy, "drawn_by_hand", 4)
-    with pytest.raises(UserError, match="was not drawn by run a-train"):
+    with pytest.raises(UserError, match="was not drawn by run 1"):
         list(generate(copy, SETTINGS.replace(run="a-train", near=first[0]), Control()))
 
 

@@ -173,8 +173,8 @@ def test_one_notification_when_work_ends(qtbot, make_napari_viewer, fake_job, pr
     qtbot.waitUntil(lambda: shown() == ["Run 2 is trained."], timeout=5000)
     note = next(one for one in window.findChildren(NapariQtNotification) if one.isVisible())
     (button,) = note.row2_widget.findChildren(QPushButton)
-    assert button.text() == "Look at samples"
+    assert button.text() == "Look at the run"
     button.click()
     steps = viewer.window.dock_widgets["All steps (Organoid Synth)"]
-    assert steps.title == "Train"
+    assert steps.title == "Runs"
     workspace.close()

@@ -13,6 +13,7 @@ from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.forms.member import FEW
 from napari_organoid_synth.widgets.shared.curves import LossCurves
 from napari_organoid_synth.widgets.shared.theme import theme_colour
+from napari_organoid_synth.widgets.train import generator_list
 from napari_organoid_synth.widgets.train.generator_list import GROUPS, WIDTH, group_of, sentence_of
 from napari_organoid_synth.widgets.train.headings import GENERATOR
 from napari_organoid_synth.widgets.train.recipe_form import RecipeForm
@@ -60,7 +61,7 @@ def test_sentences_say_the_steps_that_suit_the_images(qtbot):
     assert flow.endswith("Learns in about 10,000 steps.")
 
 
-def test_every_item_is_painted_with_its_picture_and_text(qtbot):
+def test_every_item_is_painted_with_its_picture_and_text(qtbot, monkeypatch):
     form = RecipeForm(Recipe())
     qtbot.addWidget(form)
     combo = form.generator
@@ -70,14 +71,22 @@ def test_every_item_is_painted_with_its_picture_and_text(qtbot):
         option.initFrom(combo)
         size = form.list.sizeHint(option, index)
         assert size.width() == WIDTH
-        image = QImage(size, QImage.Format.Format_RGB32)
-        image.fill(QColor("white"))
         option.rect = QRect(0, 0, size.width(), size.height())
-        painter = QPainter(image)
-        form.list.paint(painter, option, index)
-        painter.end()
-        colours = {image.pixel(x, y) for x in range(0, size.width(), 3) for y in range(0, size.height(), 3)}
-        assert len(colours) > 5
+        drawn = []
+        for picture in (True, False):
+            image = QImage(size, QImage.Format.Format_RGB32)
+            image.fill(QColor("white"))
+            painter = QPainter(image)
+            with monkeypatch.context() as patch:
+                if not picture:
+                    patch.setattr(generator_list, "paint", lambda *_: None)
+                form.list.paint(painter, option, index)
+            painter.end()
+            drawn.append(image)
+        blank = QImage(size, QImage.Format.Format_RGB32)
+        blank.fill(QColor("white"))
+        assert drawn[0] != drawn[1]  # the picture
+        assert drawn[1] != blank  # the text
 
 
 def test_the_words_of_a_legend_follow_the_theme(make_napari_viewer):

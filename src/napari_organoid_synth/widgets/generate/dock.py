@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_organoid_synth.core.job import Event, Failed, Finished, Started
-from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
@@ -144,8 +143,9 @@ class GenerateWidget(ColumnDock):
         tip = "Class of the images that are drawn (healthy, a grade)."
         add_row(form, "Class", self.class_combo, tip)
         add_row(form, "Number", self.number, "Pairs to make, 1 to 100,000.")
-        add_row(form, "Seed", row_of(self.seed, self.dice), "The same seed and run give the same pairs.")
-        named(self.seed, "Seed", "The same seed and run give the same pairs.")
+        tip = "The same seed goes on with other noise; in another project it gives the same pairs."
+        add_row(form, "Seed", row_of(self.seed, self.dice), tip)
+        named(self.seed, "Seed", tip)
         tip = "How much images differ: spread of the noise that they are made from. 0 to 2, usually 1."
         add_row(form, "Variety", row_of(self.variety, self.variety_label), tip)
         named(self.variety, "Variety", tip)
@@ -401,17 +401,11 @@ class GenerateWidget(ColumnDock):
                 sentence += f" {plural(known, 'pair')} not added: the same pixels and mask are there already."
             self.show_outcome(sentence)
 
-    def _finished(self, reason: str) -> None:
+    def _finished(self, _: str) -> None:
         self._show_newest()
         if self.workspace.project is not None and self.run_combo.currentData() == NOW:
             self.workspace.runsChanged.emit()
             self.use_run(str(self.runner.result.get("run", "")))
-        project = self.workspace.project
-        added = int(self.runner.result.get("added", reason == "completed"))
-        if project is None or not added:
-            return
-        if not self.scorer.running:
-            self.guard(lambda: self.scorer.start("score", project, ScoreSettings(sets="none")))
 
     def _failed(self, failed: Failed) -> None:
         self.show_error(failed)

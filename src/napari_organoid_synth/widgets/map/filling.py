@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QFrame, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.job import Event, Finished, Warned
 from napari_organoid_synth.core.map.settings import MapSettings
-from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.synthesis.settings import FillSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
@@ -49,7 +48,6 @@ class FillPanel(QWidget):
         self.runner.failed.connect(dock.show_error)
         self.runner.stateChanged.connect(self._judge)
         self.runner.event.connect(self._follow_job)
-        self.runner.finished.connect(self._score)
         self.workspace.runsChanged.connect(self._list_runs)
 
     def _build(self) -> None:
@@ -163,12 +161,6 @@ class FillPanel(QWidget):
             self.say(event.text)
         elif isinstance(event, Finished):
             self.say(" ".join(filter(None, (fill_words(event.result), self.result.text()))))
-
-    def _score(self, _: str) -> None:
-        """Score the added pairs, as after Generate, so that broken masks and copies are flagged."""
-        project, scorer = self.workspace.project, self.workspace.runner("score")
-        if project is not None and self.runner.result.get("added") and not scorer.running:
-            self.dock.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     def say(self, text: str) -> None:
         """Show the result of a generation."""

@@ -169,6 +169,7 @@ class PairsWidget(ColumnDock):
         self._find(sources, self.workspace.pairs)
 
     def _find(self, sources: Sources, before: PairTable | None) -> None:
+        self.sources.forget()  # what comes now would be lost with an undo
         scale, reading = self.panel.scale(), self.panel.reading.for_new()
         project, canceled = self.workspace.project, self._restart_cancel()
         self._run(examine, sources, None, self._tiles(), canceled, scale, reading, before, project)
@@ -176,6 +177,7 @@ class PairsWidget(ColumnDock):
     def _use_sources(self, table: PairTable) -> None:
         """Check a table whose sources changed; masks that are dropped next are for its images."""
         self.incoming.sources = Sources.of(table)
+        self.workspace.setPairs(table)  # the check, which takes a while, only adds to it
         kind = table.mask_kind if table.kind_by_hand else None
         self._run(examine, table, kind, self._tiles(), self._restart_cancel())
 
@@ -230,6 +232,7 @@ class PairsWidget(ColumnDock):
             self._run(crop_pairs, self.workspace.project, entries, self._restart_cancel())
 
     def _change(self, table: PairTable) -> None:
+        self.sources.forget()
         self.verdict.setText("")
         self.workspace.setPairs(table)
 

@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.try_settings import TrySettings
 from napari_organoid_synth.widgets.shared.controls import named
 from napari_organoid_synth.widgets.shared.menus import open_wide
@@ -72,8 +73,11 @@ class QuickTry(QWidget):
         """Start it."""
         if self.workspace.project is not None and not self.runner.running:
             self.result.hide()
-            self._prepare()
-            self.runner.start("try", self.workspace.project, TrySettings())
+            try:
+                self._prepare()
+                self.runner.start("try", self.workspace.project, TrySettings())
+            except (UserError, OSError) as error:
+                self.failed.emit(error)
 
     def _forget(self, _: object) -> None:
         self.result.hide()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer
+from qtpy.QtCore import QItemSelectionModel, QSignalBlocker, Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -84,7 +84,7 @@ class RunsWidget(ColumnDock):
         named(
             self.list, "Runs", "Select one to see it, two to compare them (Ctrl+click). Delete moves a run to the bin."
         )
-        self.list.itemSelectionChanged.connect(self._selected)
+        self.list.itemSelectionChanged.connect(lambda: self._selected())
         self.column.addWidget(self.list)
         form = rows()
         self.name = QLineEdit()
@@ -146,6 +146,8 @@ class RunsWidget(ColumnDock):
     def _take(self, listing: Listing) -> None:
         """Show the list; the selection stays."""
         chosen = {one.folder for one in self.selection()}
+        current = self.list.currentItem()
+        here = current.data(Qt.ItemDataRole.UserRole) if current is not None else None
         self.listing = listing
         with QSignalBlocker(self.list):
             self.list.clear()
@@ -155,6 +157,8 @@ class RunsWidget(ColumnDock):
                 item.setToolTip(plain(f"{record.name}\n{record.status}"))
                 self.list.addItem(item)
                 self._write(item, record)
+                if record.folder == here:
+                    self.list.setCurrentItem(item, QItemSelectionModel.SelectionFlag.NoUpdate)
                 item.setSelected(record.folder in chosen)
         self.bin_menu.clear()
         for folder, name in listing.deleted:
@@ -162,7 +166,7 @@ class RunsWidget(ColumnDock):
             action.triggered.connect(lambda _=False, folder=folder: self.guard(lambda: self._restore(folder)))
         self.bin_button.setText(f"In the bin: {len(listing.deleted)}")
         self.bin_button.setVisible(bool(listing.deleted))
-        self._selected()
+        self._selected(again=chosen == {one.folder for one in self.selection()})
 
     def _write(self, item: QListWidgetItem, record: RunRecord, progress: str = "") -> None:
         """Write a run in two lines."""
@@ -193,12 +197,13 @@ class RunsWidget(ColumnDock):
         chosen = self.selection()
         return chosen[0] if len(chosen) == 1 else None
 
-    def _selected(self) -> None:
-        """Show the selected runs; what they are compared by is read in the background."""
+    def _selected(self, again: bool = False) -> None:
+        """Show the selected runs, or ``again`` the same ones; what they are compared by is read in the background."""
         chosen, project = self.selection(), self.workspace.project
         one = self._one()
-        with QSignalBlocker(self.name):
-            self.name.setText(one.name if one is not None else "")
+        if not (again and self.name.isModified()):  # a name that is being typed stays
+            with QSignalBlocker(self.name):
+                self.name.setText(one.name if one is not None else "")
         self._judge()
         self._asked += 1
         number = self._asked

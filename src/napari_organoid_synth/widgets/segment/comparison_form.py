@@ -190,8 +190,13 @@ class ComparisonForm(QWidget):
 
     def offer_tile(self, size: int | None) -> None:
         """Use crops of the side, px, that the generator learned from, unless a person chose another."""
-        before, self._tile = self._tile, size
-        self._fit_tile(before)
+        if size != self._tile:
+            before, self._tile = self._tile, size
+            self._fit_tile(before)
+
+    def forget_tile(self) -> None:
+        """Let the next offer count, as in another project."""
+        self._tile = None
 
     def _fit_tile(self, before: int | None = None) -> None:
         """Show the offered tile where the default, or the one offered before, is shown."""

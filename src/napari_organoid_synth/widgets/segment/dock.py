@@ -58,6 +58,7 @@ class SegmentWidget(ColumnDock):
         self._job: JobRunner | None = None
         self._speeds: dict[str, float] = {}
         self._kept = 0
+        self._learned: int | None = None  # side of the tiles of the newest generator, px
         self._unfinished: Unfinished | None = None
         self._read_at = 0
         self.background = Background(self)
@@ -84,7 +85,16 @@ class SegmentWidget(ColumnDock):
         super().closeEvent(a0)
 
     def _tried(self, _: str) -> None:
-        self._open(self.workspace.project)
+        """Show what a quick try measured, unless a comparison of this page runs."""
+        project = self.workspace.project
+        if project is not None:
+            self.background.do(lambda: (project, newest_result(project)), self._take_newest, self.show_error)
+
+    def _take_newest(self, answer: tuple[Project, GainResult | None]) -> None:
+        project, result = answer
+        if project is self.workspace.project and self.running is None:
+            self._show(result)
+            self._fold_setup()
 
     def _build(self) -> None:
         self.form, self.offer = ComparisonForm(), TimeOffer()
@@ -134,6 +144,7 @@ class SegmentWidget(ColumnDock):
         self.error.hide()
         self.warning.hide()
         self._job = None
+        self.form.forget_tile()
         self._restore()
         self._list_runs()
         self._speeds, self._kept, self._unfinished = {}, 0, None
@@ -149,6 +160,7 @@ class SegmentWidget(ColumnDock):
         project, restoring = self.workspace.project, self._restoring
         self._restoring = True
         self.form.offer_runs(list_runs(project) if project is not None else [])
+        self._learned = learned_tile(self.workspace)
         self._restoring = restoring
         self._count()
 
@@ -177,7 +189,7 @@ class SegmentWidget(ColumnDock):
 
     def _count(self, *_: object) -> None:
         restoring, self._restoring = self._restoring, True
-        self.form.offer_tile(chosen_tile(self.workspace)[0] or learned_tile(self.workspace))
+        self.form.offer_tile(chosen_tile(self.workspace)[0] or self._learned)
         self._restoring = restoring
         project, table = self.workspace.project, self.workspace.pairs
         train, test = (len(table.train), len(table.test)) if table is not None else (0, 0)

@@ -36,7 +36,11 @@ class AdviceLabel(WrapLabel):
         self.setOpenExternalLinks(True)
         self.setAccessibleName("What suits your pairs")
         workspace.pairsChanged.connect(self.show_table)
+        workspace.objectsChanged.connect(self._refresh)
         self.show_table(workspace.pairs)
+
+    def _refresh(self) -> None:
+        self.show_table(self._workspace.pairs)
 
     def show_table(self, table: PairTable | None) -> None:
         """Show what suits a table."""
@@ -59,6 +63,7 @@ class AdviceLabel(WrapLabel):
 def remember_objects(workspace: Workspace, side: float, touching: float | None) -> None:
     """Remember what was measured of the objects of a project: side that most do not exceed, px; share that touch."""
     workspace.remember(KEY, {"side": side, "touching": touching})
+    workspace.objectsChanged.emit()
 
 
 def _link() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -144,7 +145,25 @@ class WideDock(Dock):
             move_down(self)
 
 
-class ColumnDock(Dock):
+class SettledDock(Dock):
+    """A dock of one column, which becomes a tab beside the others; parameters as for `Dock`."""
+
+    def sizeHint(self) -> QSize:
+        """Return a width of 320 px, as for all columns."""
+        return QSize(320, 640)
+
+    def showEvent(self, event: Any) -> None:
+        """Become a tab beside the other docks."""
+        super().showEvent(event)
+        settle(self)
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab goes from top to bottom, whenever and in whatever order the widgets were made."""
+        order_tabs(self)
+        return bool(super().focusNextPrevChild(next))
+
+
+class ColumnDock(SettledDock):
     """A scrolling column above, the one prominent button always in view below.
 
     Parameters
@@ -201,20 +220,6 @@ class ColumnDock(Dock):
     def _project_changed(self, _: object) -> None:
         self._offer_projects()
 
-    def sizeHint(self) -> QSize:
-        """Return a width of 320 px, as for all columns."""
-        return QSize(320, 640)
-
-    def showEvent(self, event: Any) -> None:
-        """Become a tab beside the other docks."""
-        super().showEvent(event)
-        settle(self)
-
-    def focusNextPrevChild(self, next: bool) -> bool:
-        """Tab goes from top to bottom, whenever and in whatever order the widgets were made."""
-        order_tabs(self)
-        return bool(super().focusNextPrevChild(next))
-
     def put_above_button(self, *widgets: QWidget) -> None:
         """Add widgets that, like the prominent button, never scroll out of view."""
         for widget in widgets:
@@ -261,11 +266,14 @@ class ColumnDock(Dock):
         """Enable the button, or show the reason why not, with a way to the page that it names ("in Pairs")."""
         self.button.setEnabled(not reason)
         self.reason.setText(reason)
-        self._elsewhere = next((page for page in DOCKS if f" in {page}" in reason and page.lower() != self.key), "")
+        self._elsewhere = next((page for page in DOCKS if self._names(reason, page)), "")
         named(self.way, f"Go to {self._elsewhere}", "Opens the page on which that is done.")
         self.way.setText(self.way.accessibleName())
         self.show_reason(bool(reason) and not self.body.isHidden())
         self.button.setToolTip(plain(reason or self.button.accessibleDescription()))
+
+    def _names(self, reason: str, page: str) -> bool:
+        return DOCKS[page].partition(".")[0] != self.key and bool(re.search(rf"\bin {page}\b", reason))
 
     def show_reason(self, there: bool) -> None:
         """Show why the button cannot be pressed, with the way to the page that helps."""

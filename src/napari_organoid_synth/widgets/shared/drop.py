@@ -53,12 +53,11 @@ class Sources:
     def of(cls, table: PairTable | None) -> Sources:
         """Return the files of a table, so that masks can be added to its images."""
         sources = cls()
-        for entry in table.entries if table is not None else ():
-            if entry.image and Path(entry.image) not in sources.images:
-                sources.images.append(Path(entry.image))
-            for name, mask in entry.masks.items():
-                files = sources.masks.setdefault(name, [])
-                files += [Path(mask)] * (Path(mask) not in files)
+        entries = table.entries if table is not None else ()
+        sources.images = [Path(image) for image in dict.fromkeys(entry.image for entry in entries) if image]
+        for name in dict.fromkeys(name for entry in entries for name in entry.masks):
+            files = dict.fromkeys(entry.masks[name] for entry in entries if name in entry.masks)
+            sources.masks[name] = [Path(file) for file in files]
         return sources
 
     def add(self, paths: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import subprocess
@@ -17,6 +18,8 @@ import psutil
 
 from napari_organoid_synth.core.errors import vanished
 from napari_organoid_synth.core.job import Event, Failed, Finished, JobFolder
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 
@@ -64,7 +67,11 @@ def follow(
                 yield left, list(folder.record([Finished(0, "canceled")])), True
                 return
             with _starting:
-                reason = waits()
+                try:
+                    reason = waits()
+                except Exception:  # a job that has just gone, a file that cannot be read: then it starts
+                    logger.exception("Could not find out whether there is memory for %s", folder.path.name)
+                    reason = ""
                 try:
                     process = launch(folder, program, arguments) if not reason else None
                 except OSError as error:

@@ -28,7 +28,7 @@ def notice(project: Project, verb: str, folder: JobFolder, result: Mapping[str, 
         if gan is not None and not gan.trains:
             return Notice("The painter is ready; it needs no training.", "Make pairs", "Generate")
         name = job_name(project, folder.path.name, verb)
-        return Notice(f"{name[:1].upper()}{name[1:]} is trained.", "Look at samples", "Train")
+        return Notice(f"{name[:1].upper()}{name[1:]} is trained.", "Look at the run", "Runs")
     if verb == "try" and result.get("sentence"):
         return Notice(str(result["sentence"]), "Look at samples", "Curate")
     made = int(result.get({"generate": "added", "pipeline": "pairs"}.get(verb, ""), 0))

@@ -11,6 +11,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QMessageBox
 
 from napari_organoid_synth.core.job import Added, Event
+from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.settings import ImportModelSettings
 from napari_organoid_synth.core.runs.titles import WORK
@@ -42,6 +43,8 @@ class Workspace(QObject):
     projectChanged(Project | None)
     pairsChanged(PairTable | None)
         The table was replaced; also after the project changed.
+    objectsChanged()
+        The objects of the pairs were measured again.
     samplesChanged()
         Samples were added, decided or scored; also after the project changed.
     runsChanged()
@@ -54,6 +57,7 @@ class Workspace(QObject):
 
     projectChanged = Signal(object)
     pairsChanged = Signal(object)
+    objectsChanged = Signal()
     samplesChanged = Signal()
     runsChanged = Signal()
     selectionChanged = Signal(object)
@@ -217,6 +221,8 @@ class Workspace(QObject):
                 runner.failed.connect(lambda _: self.runsChanged.emit())
             if verb in {"generate", "score", "pipeline", "fill", "try"}:
                 runner.finished.connect(lambda _: self.samplesChanged.emit())
+            if verb in {"generate", "pipeline", "fill"}:
+                runner.finished.connect(self._score_added)
             if verb == "import-model":
                 runner.stateChanged.connect(lambda _: QTimer.singleShot(0, self._import_next))
         return self._runners[verb]
@@ -259,6 +265,17 @@ class Workspace(QObject):
         adding = [self._runners.get(verb) for verb in ("generate", "pipeline", "fill", "try")]
         if isinstance(event, Added) and self.sender() in adding:
             self.samplesChanged.emit()
+
+    def _score_added(self, _: str) -> None:
+        """Score the pairs that a command has added, so that copies and broken masks are flagged."""
+        runner, scorer = self.sender(), self.runner("score")
+        if not isinstance(runner, JobRunner) or self._project is None or scorer.running:
+            return
+        if runner.result.get("added") or runner.result.get("pairs"):
+            try:
+                scorer.start("score", self._project, ScoreSettings(sets="none"))
+            except OSError as error:
+                self.notify(f"The new pairs are not scored: {error}.")
 
     def _announce(self, reason: str) -> None:
         """Show that long work has ended, whatever page is open."""

@@ -14,7 +14,6 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.generators.config import USUAL_TILE
 from napari_organoid_synth.core.job import Event, Failed, JobFolder, Previewed, Progress
-from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.suggestion import few_tiles
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.recipe import Recipe
@@ -422,9 +421,6 @@ class TrainWidget(ColumnDock):
         if reason != "completed" or project is None:
             return
         self.show_outcome(f"{made:,} new pair{'s' * (made != 1)}: look at them in Curate.")
-        scorer = self.workspace.runner("score")
-        if made and not scorer.running:
-            self.guard(lambda: scorer.start("score", project, ScoreSettings(sets="none")))
 
     # --- model files ---
 
