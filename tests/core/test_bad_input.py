@@ -392,7 +392,7 @@ GIANT = json.dumps({"a": {"dtype": "F32", "shape": [1 << 40, 1 << 20], "data_off
 MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no tensors": (
         lambda run: (run / "checkpoints/step_00000002.safetensors").unlink(),
-        "Run one has no checkpoint. Train until the first is saved, or stop the training.",
+        "Run 1 has no checkpoint. Train until the first is saved, or stop the training.",
     ),
     "cut-off tensors": (
         lambda run: (run / "checkpoints/step_00000002.safetensors").write_bytes(b"12345"),

@@ -142,9 +142,7 @@ def constant(project: Project) -> Run:
 
 def test_constant_images_are_not_kept(project: Project) -> None:
     run = constant(project)
-    said = (
-        r"Run flat draws .* in which every pixel has the same value \(checkpoint 2\)\. Expected images with structure"
-    )
+    said = r"Run 1 draws .* in which every pixel has the same value \(checkpoint 2\)\. Expected images with structure"
     with pytest.raises(UserError, match=said):
         list(generate(project, SETTINGS, Control()))
     with SampleStore(project.samples_path) as store:

@@ -48,3 +48,8 @@ def words_for_seconds(seconds: float) -> str:
         return f"about {hours} h {rest} min" if rest else f"about {hours} h"
     days = max(1, round(minutes / 60 / 24))
     return f"about {days} day{'s' if days > 1 else ''}"
+
+
+def capital(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]

@@ -52,6 +52,16 @@ def test_the_steps_that_arms_took_are_those_of_arms_at_their_plateau(tmp_path):
     assert speeds(project) == {"arm": pytest.approx(0.1), "arm_steps": 2000}
 
 
+def test_a_training_of_a_few_steps_tells_no_speed(tmp_path):
+    """Most of its time goes into loading: 10 steps in 100 s would make months of a comparison."""
+    path = Project(tmp_path).path / "segment" / "20260101-000000-gain" / "tasks" / "arm-1" / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(ArmRecord(arm="raw", per_image={}, steps=10, seconds=100).model_dump_json())
+    assert speeds(Project(tmp_path)) == {}
+    path.write_text(ArmRecord(arm="raw", per_image={}, steps=50, seconds=10).model_dump_json())
+    assert speeds(Project(tmp_path)) == {"arm": pytest.approx(0.2)}
+
+
 def test_finished_generators_of_earlier_comparisons_are_kept(tmp_path):
     project = Project(tmp_path)
     assert kept_generators(project) == 0

@@ -5,6 +5,7 @@ import pytest
 
 from napari_organoid_synth.core.gain.choose_ratios import choose_ratios
 from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.headlines import plain_verdict, short_verdict
 from napari_organoid_synth.core.gain.results import ArmRecord, Design, rival_of
 from napari_organoid_synth.core.gain.sentences import gain_sentences, gain_verdict, table_lines
 from napari_organoid_synth.core.gain.summary import summarise
@@ -300,3 +301,23 @@ def test_every_training_with_a_curve_is_in_the_result():
         ("raw", 1.0), ("classical", 1.0), (PASTED, 1.0), (ARM, 0.25), (ARM, 1.0),
     }  # fmt: skip
     assert np.all([one.curve == PLATEAU for one in result.curves])
+
+
+@pytest.mark.parametrize(
+    ("short", "plain", "records"),
+    [
+        ("+0.03", "The synthetic pairs help.", comparison()),
+        ("-0.12", "The synthetic pairs do harm: leave them out.",
+         [*trained("raw", 0.5), *trained("classical", 0.62), *trained(ARM, 0.5, ratio=0.25, held=0.6)]),
+        ("+0.00", "The synthetic pairs make no clear difference.",
+         [*trained("raw", 0.5), *trained("classical", 0.62), *trained(ARM, 0.64, ratio=0.25, held=0.6)[:3],
+          *trained(ARM, 0.5999, ratio=0.25, held=0.6)[3:]]),
+        ("use none", "The synthetic pairs are not worth using here: no share of them helped.",
+         [*trained("classical", 0.6, held=0.7), *trained(ARM, 0.65, ratio=0.25, held=0.6)]),
+        ("no verdict", "No verdict yet: trainings were still rising when they ended.", comparison(curve=RISING)),
+        ("", "", [*trained("raw", 0.5), *trained("classical", 0.6)]),
+    ],
+)  # fmt: skip
+def test_the_verdict_in_two_words_and_in_a_plain_sentence(short, plain, records):
+    result = result_of(records)
+    assert (short_verdict(result), plain_verdict(result)) == (short, plain)

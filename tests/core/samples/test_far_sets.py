@@ -114,8 +114,8 @@ def test_pairs_of_other_runs_are_chosen(project: Project, store: SampleStore) ->
     assert best(store, 3) == ["good_5", "good_4", "good_3"]
     assert all(id.startswith("good") for id in diverse(store, 4))
     found = samples(project, SamplesSettings(accept=("best:1",)))
-    assert (found.changed, found.left_out) == (("good_5",), ("grid",))
-    assert found.sentence.endswith("1 sample changed. None of grid: far from the originals.")
+    assert (found.changed, found.left_out) == (("good_5",), ("run grid",))
+    assert found.sentence.endswith("1 sample changed. None of run grid: far from the originals.")
     assert samples(project, SamplesSettings()).left_out == ()
     store.decide([id for id in store.ids() if id.startswith("good")], "accepted")
     with pytest.raises(FarFromOriginals):

@@ -198,7 +198,12 @@ def test_the_test_folders_are_announced(dock, project, qtbot, tmp_path):
     table = split_table(check_pairs(find_pairs(tmp_path / "real")), ["r2"])
     dock.workspace.setPairs(table)
     assert dock.tests_label.text() == "Test folders: your 1 test image."
+    assert dock.summary.text() == "3 accepted + 1 test pair"
     assert dock.button.text() == "Export 4 pairs"
+    dock.real.setChecked(True)
+    assert dock.summary.text() == "3 accepted + 2 real pairs + 1 test pair"
+    assert dock.button.text() == "Export 6 pairs"
+    dock.real.setChecked(False)
     dock.split.setValue(20)
     assert dock.tests_label.text() == (
         "! Test folders: your 1 test image and 20 % of the synthetic pairs. Scores on synthetic pairs say little about "

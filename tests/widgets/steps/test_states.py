@@ -61,6 +61,7 @@ def test_the_way_from_pairs_to_export(states, workspace, project, qtbot):
     workspace.samplesChanged.emit()
     qtbot.waitUntil(lambda: texts()[2:4] == ["12 made", "12 new"])
     assert (states.next_of(GENERATE).text, states.next_of(GENERATE).page) == ("Look at 12 new pairs →", "Curate")
+    assert states.next_of(PAIRS) == states.next_of(GENERATE)  # a quick try has made them
     assert states.next_of(CURATE) is None
 
     with SampleStore(project.samples_path) as store:
@@ -118,6 +119,9 @@ def test_a_running_job_shows_its_share_and_hides_the_next_step(states, workspace
     assert states.states[GENERATE] == StepState("attention", "failed", "All tiles are empty.")
     runner.started.emit()
     assert states.states[GENERATE].text == "2 made"
+    assert states.next_of(PAIRS) is not None
+    workspace.runner("try")._set_state("running")
+    assert states.next_of(PAIRS) is None
 
 
 def test_scoring_leaves_the_count_of_new_pairs_in_view(states, workspace, project, qtbot):

@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.gain.bootstrap import mean_by_image, paired, per_test
-from napari_organoid_synth.core.gain.headlines import capital, interval, short_score
+from napari_organoid_synth.core.gain.headlines import interval, short_score
 from napari_organoid_synth.core.gain.results import ArmRecord, PairedChange
 from napari_organoid_synth.core.pairs.pair import MaskKind
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.segmentation.arms import main_score
 
 ANNOTATED, THRESHOLD = "annotated", "threshold"

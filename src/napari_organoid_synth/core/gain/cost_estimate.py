@@ -19,6 +19,8 @@ from napari_organoid_synth.core.segmentation.arms import RAW, data_of, has_ratio
 
 NIGHT_SECONDS = 8 * 3600.0
 ROUND_STEPS = tuple(by * 10**power for power in range(2, 7) for by in (1, 2, 5))[2:]  # 500, 1,000, 2,000, …
+TIMED_STEPS = 50
+"""Steps from which on the duration of a training tells its speed."""
 FEW_FOLDS = 3, 2
 """Numbers of folds that are tried to shorten a comparison."""
 FEW_ARMS = RAW, "classical", "classical+synthetic"
@@ -110,9 +112,9 @@ def kept_generators(project: Project) -> int:
 
 
 def _of_tasks(folder: Path) -> dict[str, float]:
-    """Compute seconds per step from the finished tasks of a comparison."""
+    """Compute seconds per step from the finished tasks of a comparison; shorter trainings mostly loaded images."""
     records = [read_record(path.parent) for path in folder.glob("tasks/*/result.json")]
-    arms = [one.seconds / one.steps for one in records if isinstance(one, ArmRecord) and one.steps]
+    arms = [one.seconds / one.steps for one in records if isinstance(one, ArmRecord) and one.steps >= TIMED_STEPS]
     taken = [one.steps for one in records if isinstance(one, ArmRecord) and one.curve and one.curve.at_plateau]
     durations = [one.seconds for one in records if one is not None and one.kind == "generator"]
     known = {"arm": sum(arms) / len(arms)} if arms else {}
@@ -146,7 +148,7 @@ def _of_result(folder: Path) -> float | None:
         arms = read_result(folder / RESULTS).arms.values()
     except UserError:
         return None
-    speeds = [arm.seconds / arm.steps for arm in arms if arm.steps]
+    speeds = [arm.seconds / arm.steps for arm in arms if arm.steps >= TIMED_STEPS]
     return sum(speeds) / len(speeds) if speeds else None
 
 

@@ -14,7 +14,7 @@ from napari_organoid_synth.core.gain.results import (
     rival_of,
     varied,
 )
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.segmentation.arms import (
     CURATED_BY,
     DATA,
@@ -76,21 +76,16 @@ def short_verdict(result: GainResult) -> str:
         share of the pairs was chosen; ``"no verdict"`` where a training was still rising; empty where no arm had
         generated pairs.
     """
-    rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
-    rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
-    judged = [row for row in rows if not still_rising(row, rival)]
-    used = [row for row in judged if not use_none(row)]
+    rows, judged, used = _with_pairs(result)
     if used:
-        return f"{max(row.over_best[result.score].mean for row in used):+.2f}"
+        change = round(max(row.over_best[result.score].mean for row in used), 2)
+        return f"{change + 0.0:+.2f}"  # never -0.00
     return "use none" if judged else "no verdict" if rows else ""
 
 
 def plain_verdict(result: GainResult) -> str:
     """Return the verdict on the pairs as a plain sentence without numbers; empty where no arm had generated pairs."""
-    rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
-    rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
-    judged = [row for row in rows if not still_rising(row, rival)]
-    used = [row for row in judged if not use_none(row)]
+    rows, judged, used = _with_pairs(result)
     if not rows:
         return ""
     if not judged:
@@ -103,6 +98,14 @@ def plain_verdict(result: GainResult) -> str:
     if not change.is_clear:
         return "The synthetic pairs make no clear difference."
     return "The synthetic pairs help." if change.mean > 0 else "The synthetic pairs do harm: leave them out."
+
+
+def _with_pairs(result: GainResult) -> tuple[list[TableRow], list[TableRow], list[TableRow]]:
+    """Return arms with generated pairs, those of them at their plateau, and those that chose a share of the pairs."""
+    rival = next((row for row in main_rows(result.table) if row.arm == result.rival), None)
+    rows = [row for row in main_rows(result.table) if needs_generator(row.arm) and result.score in row.over_best]
+    judged = [row for row in rows if not still_rising(row, rival)]
+    return rows, judged, [row for row in judged if not use_none(row)]
 
 
 def use_none(row: TableRow, names: Collection[str] = ()) -> str:
@@ -287,8 +290,3 @@ def images(change: PairedChange) -> str:
 def short_score(score: str) -> str:
     """Return the title of a score without what stands in brackets."""
     return SCORES.get(score, score).partition(" (")[0]
-
-
-def capital(text: str) -> str:
-    """Return a text that begins with a capital letter."""
-    return text[:1].upper() + text[1:]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from napari_organoid_synth.core.gain.headlines import (
-    capital,
     false_object_sentences,
     images,
     interval,
@@ -30,7 +29,7 @@ from napari_organoid_synth.core.gain.results import (
     rival_of,
     varied,
 )
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, needs_generator, title_of
 
 MIN_FOR_VERDICT = 3

@@ -28,9 +28,11 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError, vanished
 from napari_organoid_synth.core.plain_values import read_object
+from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.files import SCORE, best_checkpoint, checkpoint_path, checkpoint_steps, previews
 from napari_organoid_synth.core.runs.metadata import RunMetadata
+from napari_organoid_synth.core.runs.titles import name_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,6 +118,11 @@ class Run:
     def name(self) -> str:
         """Name of the folder."""
         return self.path.name
+
+    @property
+    def title(self) -> str:
+        """Its name in sentences: ``"run 3"``, or the one that a person gave it."""
+        return name_of(self.path)
 
     @property
     def spec(self) -> PairSpec:
@@ -222,7 +229,7 @@ class Run:
         steps = self.steps()
         if int(which) not in steps:
             raise UserError(
-                f"Run {self.name} has no checkpoint of step {which}.",
+                f"{capital(self.title)} has no checkpoint of step {which}.",
                 f"Expected newest, best or one of: {', '.join(map(str, steps)) or 'none yet'}.",
                 "Older checkpoints are deleted; keep more with train.keep.",
             )
@@ -277,7 +284,7 @@ class Run:
                     TODO,
                 )
         raise damage or UserError(
-            f"Run {self.name} has no checkpoint.", todo="Train until the first is saved, or stop the training."
+            f"{capital(self.title)} has no checkpoint.", todo="Train until the first is saved, or stop the training."
         )
 
     def _before(self, step: int) -> dict[str, Any] | None:

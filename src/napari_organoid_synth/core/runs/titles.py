@@ -10,7 +10,7 @@ from pathlib import Path
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.config import GeneratorConfig
-from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.project import MARKER, Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.metadata import RunMetadata
 from napari_organoid_synth.core.runs.numbers import next_number, run_numbers
@@ -57,6 +57,19 @@ def run_names(project: Project) -> dict[str, str]:
     """Return the name of each run, ``"run 3"`` or the one it was given, by its folder: of deleted ones, too."""
     numbers = run_numbers(project)
     return {folder: _given(project, folder) or f"run {number}" for folder, number in numbers.items()}
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a run in sentences by its folder; outside a project it is that of the folder.
+
+    Examples
+    --------
+    >>> name_of(Path("elsewhere/a-train"))
+    'run a-train'
+    """
+    project = path.parent.parent
+    names = run_names(Project(project)) if path.parent.name == "runs" and (project / MARKER).is_file() else {}
+    return names.get(path.name, f"run {path.name}")
 
 
 def deleted_names(project: Project) -> dict[str, str]:

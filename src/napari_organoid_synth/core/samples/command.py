@@ -14,7 +14,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
-from napari_organoid_synth.core.samples.far_sets import FarFromOriginals, far_runs
+from napari_organoid_synth.core.samples.far_sets import FarFromOriginals, far_runs, run_of
 from napari_organoid_synth.core.samples.importing import import_pairs
 from napari_organoid_synth.core.samples.query import parse
 from napari_organoid_synth.core.samples.row import SampleRow, Verdict
@@ -131,7 +131,7 @@ def samples(project: Project, settings: SamplesSettings) -> SamplesResult:
             added=tuple(added),
             failed=failed,
             file=settings.csv,
-            left_out=tuple(run or "no run" for run in left_out),
+            left_out=tuple(run_of(store, run) for run in left_out),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.runs.titles import name_of
 from napari_organoid_synth.core.samples.store import SampleRow, SampleStore
 
 MIN_SAMPLES = 8
@@ -102,16 +103,23 @@ def _read_sets(store: SampleStore) -> dict[tuple[str, int], dict[str, Mapping[st
     return sets
 
 
-def refusal(far: Mapping[str, str]) -> FarFromOriginals:
+def run_of(store: SampleStore, run: str) -> str:
+    """Return the name of the run of some samples in sentences, by its folder; samples may be of none."""
+    return name_of(store.path.parent / "runs" / run) if run else "no run"
+
+
+def refusal(far: Mapping[str, str], store: SampleStore) -> FarFromOriginals:
     """Return the error that says why the best pairs of these runs are not accepted.
 
     Parameters
     ----------
     far : mapping
         From `far_runs`, at least one.
+    store : SampleStore
+        Their database.
     """
     run, finding = next(iter(far.items()))
-    which = f"run {run}" if run else "no run"
+    which = run_of(store, run)
     more = f" {plural(len(far) - 1, 'other run')} likewise." if len(far) > 1 else ""
     return FarFromOriginals(
         f"As a set, the pairs of {which} are far from the originals: {finding}.{more}",

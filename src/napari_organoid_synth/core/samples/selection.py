@@ -155,7 +155,7 @@ def best(store: SampleStore, number: int, verdict: Verdict | None = "new", anywa
     far = {} if anyway else far_runs(store)
     near = [row for row in rows if row.run not in far]
     if rows and not near:
-        raise refusal({run: text for run, text in far.items() if any(row.run == run for row in rows)})
+        raise refusal({run: text for run, text in far.items() if any(row.run == run for row in rows)}, store)
     return [row.id for row in near][: max(0, number)]
 
 

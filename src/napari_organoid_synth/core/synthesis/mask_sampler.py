@@ -15,6 +15,7 @@ from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
+from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.synthesis.decode_report import DecodeReport
 from napari_organoid_synth.core.synthesis.mask_check import MaskCheck, MaskChecker, object_sizes, summarize
@@ -53,7 +54,7 @@ class MaskSampler:
     def __init__(self, run: Run, real: Sequence[SamplePair], device: str = "auto") -> None:
         if run.recipe.shape != "mask":
             raise UserError(
-                f"Run {run.name} draws {run.recipe.draws}.",
+                f"{capital(run.title)} draws {run.recipe.draws}.",
                 "Expected a run that draws masks.",
                 "Train one with draws=masks, or name another run.",
             )
@@ -113,7 +114,7 @@ def check_same_masks(painter: TrainedGenerator, masks: TrainedGenerator) -> None
         paints, draws = getattr(painter.codec, what), getattr(masks.codec, what)
         if paints != draws:
             raise UserError(
-                f"Run {masks.name} draws {draws if isinstance(draws, str) else ', '.join(draws)}.",
-                f"Run {painter.name} paints {paints if isinstance(paints, str) else ', '.join(paints)}.",
+                f"{capital(masks.title)} draws {draws if isinstance(draws, str) else ', '.join(draws)}.",
+                f"{capital(painter.title)} paints {paints if isinstance(paints, str) else ', '.join(paints)}.",
                 "Train both on the same pairs.",
             )

@@ -18,7 +18,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
 from napari_organoid_synth.core.pairs.tiling import MIN_AREA, TileGrid, clean_instances, cut_pair, list_tiles
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.seeds import seed_of
@@ -148,7 +148,7 @@ def refuse_size(model: TrainedGenerator, size: int) -> None:
     """Raise if a model that draws from noise is asked for another size (0: none) than that of its tiles."""
     if size not in (0, model.side):
         raise UserError(
-            f"Run {model.name} draws from noise, always {model.side} px; {size} px cannot be asked for.",
+            f"{capital(model.title)} draws from noise, always {model.side} px; {size} px cannot be asked for.",
             f"Expected 0 or {model.side}; a painter paints masks of any size.",
             "Set size to 0, or choose a painter with masks that are warped, fitted or simulated.",
         )

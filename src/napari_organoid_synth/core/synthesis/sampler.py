@@ -24,9 +24,8 @@ from napari_organoid_synth.core.pairs.pair import SamplePair, Source, content_ha
 from napari_organoid_synth.core.pairs.pair_format import FormatOf
 from napari_organoid_synth.core.pairs.tiling import MIN_OBJECTS
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.runs.run import Run
-from napari_organoid_synth.core.runs.titles import run_names
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.seeds import seed_of
 from napari_organoid_synth.core.simulators.illumination import add_background
@@ -90,7 +89,7 @@ class Sampler:
     ) -> None:
         if model.shape == "mask":
             raise UserError(
-                f"Run {model.name} draws masks without images.",
+                f"{capital(model.title)} draws masks without images.",
                 "Expected a run that draws or paints images.",
                 f"Choose a painter and paint on its masks: masks=generated, mask_run={model.name}.",
             )
@@ -113,7 +112,7 @@ class Sampler:
         """
         if (real := FormatOf(project.pairs_path).get()) is not None:
             todo = "Use it in a project of such pairs, or train a generator on the pairs of this one."
-            real.refuse(run.codec.format(run.recipe.shape), f"The generator of run {run.name}", todo)
+            real.refuse(run.codec.format(run.recipe.shape), f"The generator of {run.title}", todo)
         model = TrainedGenerator.from_run(run, settings.checkpoint, settings.device)
         masks = project_masks(project, model, settings) if model.shape == "painter" else None
         hashes: dict[str, str] = {}
@@ -153,7 +152,7 @@ class Sampler:
 
     def _only_blank(self) -> UserError:
         return UserError(
-            f"Run {self.model.name} draws images in which every pixel has the same value "
+            f"{capital(self.model.title)} draws images in which every pixel has the same value "
             f"(checkpoint {self.model.step}).",
             "Expected images with structure.",
             "Choose another checkpoint, or train the generator again.",
@@ -163,7 +162,7 @@ class Sampler:
         assert self.model.untrained is not None
         images = plural(len(self.model.untrained.usable(())), "image")
         return UserError(
-            f"{self.model.name} paints with {images}, and the masks are those of the same images.",
+            f"{capital(self.model.title)} paints with {images}, and the masks are those of the same images.",
             "Expected new masks, or other images: painted with its own image, a mask gives back that image.",
             "Choose arranged, moved or fitted masks, warp real ones by 1 or more, or add another annotated image.",
         )
@@ -178,7 +177,9 @@ class Sampler:
         """
         if self.model.shape == "painter" and self.masks is None:
             raise UserError(
-                f"{self.model.name} paints images onto masks.", "Expected masks.", "Give a source of masks, or paint."
+                f"{capital(self.model.title)} paints images onto masks.",
+                "Expected masks.",
+                "Give a source of masks, or paint.",
             )
         draw = self._paint_source if self.masks else self._draw_from_noise
         pairs = [pair for group in self._groups(indices) for pair in draw(group)]
@@ -196,7 +197,7 @@ class Sampler:
         """
         if self.model.shape != "painter":
             raise UserError(
-                f"{self.model.name} is a {self.model.generator}, which draws from noise.",
+                f"{capital(self.model.title)} is a {self.model.generator}, which draws from noise.",
                 "Expected a painter, such as flow.",
                 "Draw from it, or choose another model.",
             )
@@ -301,7 +302,7 @@ class Sampler:
         if image_class not in classes:
             raise UserError(
                 f"There is no image class '{image_class}'.",
-                f"Run {self.model.name} knows {', '.join(classes) or 'none'}.",
+                f"{capital(self.model.title)} knows {', '.join(classes) or 'none'}.",
                 "Choose one of these, or leave the class empty.",
             )
         return classes.index(image_class)
@@ -387,7 +388,7 @@ def _place_of(project: Project, run: Run, id: str) -> tuple[int, int, int] | Non
         record = store.pair(id).source.provenance
     if record.get("run") != run.name or "index" not in record:
         raise UserError(
-            f"'{id}' was not drawn by {run_names(project).get(run.name, run.name)}.",
+            f"'{id}' was not drawn by {run.title}.",
             "Expected a sample of the same run.",
             "Choose the run of it.",
         )

@@ -24,6 +24,7 @@ from napari_organoid_synth.core.generators.canvas import Stream, at_tile
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.pairs.tiling import TileGrid
+from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
 from napari_organoid_synth.core.runs.run import Run, new_generator
@@ -63,6 +64,8 @@ class TrainedGenerator:
         Of the file with the tensors.
     data : dict of str to str
         Hash of every pair that it learned from, by name.
+    title : str
+        In sentences: ``"run 3"``, or the name of the file.
     """
 
     name: str
@@ -72,6 +75,7 @@ class TrainedGenerator:
     step: int
     sha256: str
     data: dict[str, str] = field(default_factory=dict)
+    title: str = "the generator"
 
     @classmethod
     def open(cls, source: ModelSource, checkpoint: str = "newest", device: str = "auto") -> TrainedGenerator:
@@ -105,7 +109,7 @@ class TrainedGenerator:
         """Load a checkpoint of a run."""
         network = new_generator(run.recipe, run.spec, draws_only=True).to(pick_device(device))
         weights = run.load(network, run.pick(checkpoint))
-        return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.seen)
+        return cls(run.name, run.recipe, run.codec, network, weights.step, weights.sha256, run.seen, run.title)
 
     @classmethod
     def from_file(cls, path: Path, device: str = "auto") -> TrainedGenerator:
@@ -115,7 +119,7 @@ class TrainedGenerator:
         network = new_generator(file.recipe, file.spec, draws_only=True).to(pick_device(device))
         network.load_shared_state(tensors, file.card.numbers)
         digest = file.card.sha256["model.safetensors"]
-        return cls(path.stem, file.recipe, file.codec, network, file.card.steps, digest, file.data)
+        return cls(path.stem, file.recipe, file.codec, network, file.card.steps, digest, file.data, path.name)
 
     @property
     def shape(self) -> Shape:
@@ -174,7 +178,7 @@ class TrainedGenerator:
         if bool(torch.isfinite(samples).all()):
             return samples
         raise UserError(
-            f"Run {self.name} draws values that are not numbers (checkpoint {self.step}).",
+            f"{capital(self.title)} draws values that are not numbers (checkpoint {self.step}).",
             "Expected finite values.",
             "Choose another checkpoint, or train the generator again.",
         )
@@ -268,7 +272,7 @@ class TrainedGenerator:
         """
         if self.shape not in ("image", "painter"):
             raise UserError(
-                f"Run {self.name} draws masks.",
+                f"{capital(self.title)} draws masks.",
                 "Expected a generator of images alone.",
                 "Train flow_joint with draws=images.",
             )
@@ -276,7 +280,7 @@ class TrainedGenerator:
         if channels != self.spec.image_channels:
             raise UserError(
                 f"The tones have {channels} channels.",
-                f"Expected {self.spec.image_channels}, as the images of run {self.name}.",
+                f"Expected {self.spec.image_channels}, as the images of {self.title}.",
                 "Measure the tones on such images.",
             )
         rng = np.random.default_rng(seed_of(seed, "tones"))

@@ -15,6 +15,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, Previewed, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training.aiming import Aim
@@ -96,9 +97,8 @@ class Session:
         self.monitor.restore(checkpoint.numbers, self.step)
         imported = self.run.metadata.model_file
         if imported is not None and self.step == imported.steps:
-            self.message = (
-                f"Run {self.run.name} was imported from a model file without optimiser state: optimisers are reset."
-            )
+            title = capital(self.run.title)
+            self.message = f"{title} was imported from a model file without optimiser state: optimisers are reset."
 
     def _choose_precision(self, project: Project, resume: bool) -> None:
         """Take the precision of the run, or the faster one; measured at most once for each project and machine."""
@@ -246,7 +246,7 @@ def open_run(project: Project, recipe: Recipe, pairs: list[SamplePair], folder: 
     for part in KEPT_ON_RESUMING:
         if attrgetter(part)(run.recipe) != attrgetter(part)(recipe):
             raise UserError(
-                f"Run {run.name} was trained with other settings of '{part}'.",
+                f"{capital(run.title)} was trained with other settings of '{part}'.",
                 "Expected the same on resuming.",
                 "Resume with its own recipe.yaml, or start a new training.",
             )
@@ -258,7 +258,7 @@ def record_notes(run: Run, notes: dict[str, str], resume: bool) -> None:
     known = run.metadata.notes
     if resume and known is not None and known != notes:
         raise UserError(
-            f"Run {run.name} was trained with {_listed(known)}; now it is {_listed(notes)}.",
+            f"{capital(run.title)} was trained with {_listed(known)}; now it is {_listed(notes)}.",
             "Expected the same on resuming.",
             "Put the file back that it was trained with, or start a new training.",
         )

@@ -15,7 +15,7 @@ from napari_organoid_synth.core.generators.untrained import UntrainedPainter
 from napari_organoid_synth.core.job import Event, Finished, Previewed, Progress, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.project import Project
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.recipe import Recipe, TrainSettings
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.seeds import seed_of
@@ -66,7 +66,7 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
     yield Started(STEP, info | {"device": describe_device(painter.device), "parameters": {}, "notes": {}})
     if is_whole:
         run.load(painter)
-        yield Warned(STEP, f"Run {run.name} needs no training and is ready: there is nothing to resume.")
+        yield Warned(STEP, f"{capital(run.title)} needs no training and is ready: there is nothing to resume.")
     else:
         if recipe.train.steps != TrainSettings().steps:
             title = recipe.gan.short_title()

@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.recipe import StartSettings
 from napari_organoid_synth.core.runs.metadata import StartingPoint
 from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
@@ -28,7 +29,7 @@ class Weights:
     Parameters
     ----------
     source : str
-        Such as ``"run 20260101-000000-train"``.
+        Such as ``"run 20260101-000000-train"``, which stays.
     sha256 : str
         Of the file with the tensors.
     tensors : dict of str to Tensor
@@ -41,6 +42,8 @@ class Weights:
         Hashes of the pairs that it learned from.
     class_names : tuple of str
         Of its masks.
+    title : str
+        As ``source``, with the name that the run has in sentences.
     """
 
     source: str
@@ -50,6 +53,7 @@ class Weights:
     spec: PairSpec
     data: dict[str, str] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    title: str = ""
 
 
 def find_weights(project: Project, start: StartSettings) -> Weights:
@@ -67,10 +71,8 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         card = model_file.card
         tensors = tensors_of(model_file)
         digest = card.sha256["model.safetensors"]
-        classes = model_file.codec.class_names
-        return Weights(
-            f"file {model_file.path.name}", digest, tensors, card.generator, model_file.spec, model_file.data, classes
-        )
+        classes, title = model_file.codec.class_names, f"file {model_file.path.name}"
+        return Weights(title, digest, tensors, card.generator, model_file.spec, model_file.data, classes, title)
     folders = [
         path for path in (project.path / "runs" / text, Path(text).expanduser()) if (path / "codec.json").exists()
     ]
@@ -91,6 +93,7 @@ def find_weights(project: Project, start: StartSettings) -> Weights:
         run.spec,
         run.seen,
         run.codec.class_names,
+        run.title,
     )
 
 
@@ -134,21 +137,20 @@ def transfer_weights(generator: Generator, name: str, weights: Weights, class_na
     UserError
         If they are of another kind, or none of them fits.
     """
-    source = weights.source[:1].upper() + weights.source[1:]
     if weights.generator != name:
         raise UserError(
-            f"{source} is a '{weights.generator}'.",
+            f"{capital(weights.title)} is a '{weights.generator}'.",
             f"Expected '{name}', the generator of this training.",
             f"Start from a run of {name}, or train a {weights.generator}.",
         )
     n_loaded, n_initial = generator.load_matching_weights(weights.tensors)
     if not n_loaded:
         raise UserError(
-            f"None of the {n_initial} tensors of this {name} is in {weights.source} with the same name and shape.",
+            f"None of the {n_initial} tensors of this {name} is in {weights.title} with the same name and shape.",
             "Expected a run with similar settings.",
             "Choose the same numbers of feature maps and the same tile size as there.",
         )
-    message = f"took over {n_loaded} of {n_loaded + n_initial} tensors from {weights.source}"
+    message = f"took over {n_loaded} of {n_loaded + n_initial} tensors from {weights.title}"
     if n_initial:
         there, here = weights.spec, generator.spec
         has_same_channels = (there.image_channels, there.mask_channels) == (here.image_channels, here.mask_channels)

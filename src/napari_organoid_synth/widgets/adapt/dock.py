@@ -276,9 +276,6 @@ class AdaptWidget(ColumnDock):
         measured = (result.get("measured") or {}).get("sentences", ())
         self.show_outcome("\n".join([f"{plural(result['pairs'], 'pair')} painted.", *self._said, *measured]))
         self.look.show()
-        self.workspace.notify(
-            f"{plural(result['pairs'], 'pair')} painted.", [("Look at the pairs", self.look_at_pairs)]
-        )
 
     def look_at_pairs(self) -> None:
         """Open the project with the new pairs in Curate."""

@@ -265,11 +265,15 @@ class ExportWidget(StoreDock):
         if accepted.copies and not wanted:
             summary += f" · {copies} left out"
         usable = accepted.usable(wanted)
-        self.summary.setText(summary)
         n_tests = sum(bool(entry.masks) for entry in table.test) if table is not None else 0
+        with_real = n_real if self.real.isChecked() else 0
+        parts = [summary]
+        parts += [f"{plural(with_real, 'real pair')}"] if with_real else []
+        parts += [f"{plural(n_tests, 'test pair')}"] if n_tests else []
+        self.summary.setText(" + ".join(parts))
         self.split_label.setText(f"{self.split.value()} %")
         self.tests_label.setText(tests_text(n_tests, self.split.value()))
-        count = usable + n_tests + (n_real if self.real.isChecked() and n_real else 0)
+        count = usable + n_tests + with_real
         self.button.setText(f"Export {plural(count, 'pair')}" if usable else "Export")
         self.button.setAccessibleDescription(
             "Writes the files in a separate process, reads them back and compares them."
@@ -316,7 +320,6 @@ class ExportWidget(StoreDock):
         self.folder = Path(result.folder)
         self.show_outcome(result.sentence)
         self.open_button.show()
-        self.workspace.notify(result.sentence, [("Open folder", self._open_folder)])
 
     def _open_folder(self) -> None:
         if self.folder is not None:

@@ -350,7 +350,6 @@ class ScoresWidget(StoreDock):
             text = "Stopped; the sets that were done are kept."
         else:
             text = f"{plural(number, 'set')} compared with the real images."
-            self.workspace.notify(text, [("Look at scores", lambda: open_dock(self.viewer, "Scores"))])
         self.show_outcome(f"{text} {self._warned}".strip())
 
     def _failed(self, failed: Any) -> None:

@@ -327,10 +327,6 @@ class SegmentWidget(ColumnDock):
         if job is not None and job.folder is not None:
             self._show(_read(job.folder.path))
         self._fold_setup()
-        if reason == "completed":
-            said = " ".join(filter(None, (self.panel.verdict.text(), self.panel.sentence.text())))
-            look = [("Look at the result", lambda: open_dock(self.viewer, "Measure"))]
-            self.workspace.notify(said or "The comparison is done.", look)
         self._look_again()
 
     def _failed(self, failed: Failed) -> None:

@@ -11,6 +11,7 @@ from qtpy.QtCore import QModelIndex, QStringListModel, Qt
 
 from napari_organoid_synth.core.metrics.score_texts import sample_text
 from napari_organoid_synth.core.quantities import pixels, plural
+from napari_organoid_synth.core.runs.titles import name_of
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.forms.plain_text import plain
 from napari_organoid_synth.widgets.shared.thumbnails import StoreThread
@@ -73,10 +74,13 @@ class SampleModel(QStringListModel):
             return id
         row = self.source.row(id) if self.source else None
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain(describe(row) if row else id)
+            return plain(describe(row, run=self._run_of(row)) if row else id)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{row.name}, {row.verdict}{', flagged' * bool(row.flagged)}{_signs(row)}" if row else id
         return (row.name if row else id) if role == Qt.ItemDataRole.DisplayRole else None
+
+    def _run_of(self, row: SampleRow) -> str:
+        return name_of(self.source.path.parent / "runs" / row.run) if row.run and self.source is not None else ""
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Return flags: tiles can be selected and dragged."""

@@ -20,7 +20,7 @@ from napari_organoid_synth.widgets.shared.jobs import JobRunner
 from napari_organoid_synth.widgets.shared.layers import close_shown
 from napari_organoid_synth.widgets.shared.live_renderer import LiveRenderer
 from napari_organoid_synth.widgets.shared.menus import open_dock
-from napari_organoid_synth.widgets.shared.notices import notice
+from napari_organoid_synth.widgets.shared.notices import Notice, notice
 from napari_organoid_synth.widgets.shared.project_folders import (
     new_project_folder,
     read_json,
@@ -284,7 +284,13 @@ class Workspace(QObject):
             return
         said = notice(project, runner.verb, runner.folder, runner.result)
         if said is not None:
-            self.notify(said.text, [(said.button, lambda: open_dock(self._opener(), said.page))])
+            self.notify(said.text, [(said.button, lambda: self._look(said))])
+
+    def _look(self, said: Notice) -> None:
+        """Open the page that a notification names."""
+        if said.project and (self._project is None or str(self._project.path) != said.project):
+            self.setProject(Path(said.project))
+        open_dock(self._opener(), said.page)
 
     def notify(self, text: str, actions: Sequence[tuple[str, Callable[[], Any]]] = ()) -> None:
         """Show a napari notification with buttons in place of an earlier one: they would cover each other."""

@@ -234,15 +234,15 @@ class StepStates(QObject):
 
     def next_of(self, place: int) -> Next | None:
         """Return what comes after a step; None while the step itself is still to be done, or runs."""
-        if self._running(place) is not None:
+        if self._running(place) is not None or (place == PAIRS and self._workspace.runner("try").running):
             return None
         new, accepted = self._counts.get("new", 0), self._counts.get("accepted", 0)
         table = self._workspace.pairs
-        if place == PAIRS and table is not None and table.train:
+        if place == PAIRS and not new and table is not None and table.train:
             return Next("Make synthetic pairs →", "Generate")
         if place == TRAIN and self._facts.runs:
             return Next("Make synthetic pairs →", "Generate")
-        if place == GENERATE and new:
+        if place in (PAIRS, GENERATE) and new:
             return Next(f"Look at {plural(new, 'new pair')} →", "Curate")
         if place in (GENERATE, CURATE) and accepted:
             return Next("Measure what they are worth →", "Measure")

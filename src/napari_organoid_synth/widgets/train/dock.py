@@ -282,11 +282,13 @@ class TrainWidget(ColumnDock):
         sides = [min(entry.size) for entry in table.train if entry.size is not None] if table is not None else []
         size, object_side = chosen_tile(self.workspace)
         restoring, self._restoring = self._restoring, True
-        if self.workspace.remembered("train"):
-            if size is not None and self.recipe.form["tiles.size"].value != tile_settings(self.workspace).size:
-                self.recipe.form["tiles.size"].value = tile_settings(self.workspace).size  # it was used for the objects
-        elif sides:
-            self.recipe.offer_data(len(sides), size or min(*sides, USUAL_TILE), object_side)
+        for key, forms in (("train", [self.recipe]), ("pipeline", [self.pipeline.masks, self.pipeline.painter])):
+            is_chosen = bool(self.workspace.remembered(key))
+            for form in forms:
+                if is_chosen and size is not None:
+                    form.form["tiles.size"].value = tile_settings(self.workspace).size  # it was used for the objects
+                elif sides and not is_chosen:
+                    form.offer_data(len(sides), size or min(*sides, USUAL_TILE), object_side)
         self._restoring = restoring
 
     def _list_runs(self) -> None:
