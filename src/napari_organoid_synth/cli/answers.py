@@ -73,6 +73,7 @@ class DryRun(Answer):
     needed_gb: float = Field(description="Estimated peak memory, GiB.")
     free_gb: float = Field(description="Free memory now, GiB.")
     seconds_per_step: float | None = Field(None, description="train: time of a step.")
+    steps: int | None = Field(None, description="train: steps, also where the recipe counts in epochs.")
     sentence: str = Field("", description="In words.")
     work: dict[str, int] = Field({}, description="Numbers of what there is to do.")
 
@@ -199,6 +200,7 @@ class Predict(Ended):
     failed: dict[str, str] = Field(description="Images that could not be marked, with the reason.")
     cover: float | None = Field(None, description="Mean share of an image that is marked.")
     objects: int | None = Field(None, description="Objects in all images.")
+    measurements: str = Field("", description="Table of the objects in the folder: area, perimeter, intensity; CSV.")
 
 
 class Annotate(Ended):
