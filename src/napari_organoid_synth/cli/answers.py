@@ -246,6 +246,17 @@ class Sketch(Ended):
     seconds: dict[str, float] = Field(description="Time of each.")
 
 
+class Study(Ended):
+    """study."""
+
+    study: str = Field(description="Name of the study.")
+    folder: str = Field(description="Its folder, with tables, projects and study.yaml.")
+    page: str = Field(description="The page with all tables and figures, an HTML file.")
+    tables: dict[str, Any] = Field(description="Head and rows of each table, as on the page.")
+    seconds: dict[str, float] = Field(description="Time of each part.")
+    repeated: list[str] = Field(description="Parts that were done now; the others were there.")
+
+
 class List(Answer):
     """list."""
 
@@ -359,9 +370,9 @@ class Report(Ended):
 ANSWERS: dict[str, type[Answer]] = {
     "pair": Pair, "train": Train, "pipeline": Pipeline, "generate": Generate, "score": Score, "samples": Samples,
     "map": Map, "fill": Fill, "export": Export, "segment": Gain, "gain": Gain, "predict": Predict,
-    "annotate": Annotate, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "runs": Runs,
-    "share": Share, "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control,
-    "demo": Demo, "window": Window,
+    "annotate": Annotate, "study": Study, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate,
+    "runs": Runs, "share": Share, "import-model": ImportModel, "report": Report, "blind": Blind, "list": List,
+    "control": Control, "demo": Demo, "window": Window,
 }  # fmt: skip
 SPECIAL: dict[str, type[Answer]] = {"minutes": DryRun, "settings": SettingList, "questions": BlindTest}
 """Answers of commands with an option that does something else, by a key that only they have."""
