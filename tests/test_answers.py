@@ -162,6 +162,7 @@ FAILURES: dict[str, list[str]] = {
     "share": ["NOWHERE", "x.synth"],
     "import-model": ["NEW", "NOWHERE"],
     "demo": ["--set", "size=1"],
+    "study": ["organoid", "NOWHERE", "--out", "NEW"],
     "window": ["FILE"],
 }
 

@@ -117,8 +117,8 @@ def test_wrong_use_is_exit_code_2() -> None:
 
 VERBS = [
     "train", "pipeline", "gain", "generate", "score", "try", "map", "fill", "export", "segment", "adapt", "sketch",
-    "predict", "annotate", "list", "control", "blind", "demo", "window", "pair", "samples", "simulate", "runs", "share",
-    "import-model", "report",
+    "predict", "annotate", "study", "list", "control", "blind", "demo", "window", "pair", "samples", "simulate", "runs",
+    "share", "import-model", "report",
 ]  # fmt: skip
 NOTHING_TO_SET = {"list", "control", "window"}
 

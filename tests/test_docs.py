@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 SHORTER = {
     "train": "train.steps=2 train.threads=1 tiles.size=64",
     "train --gan flow": "gan.channels=8 gan.max_channels=16",
+    "train whole": "tiles.whole=60 train.epochs=1 train.batch=8",
     "train graded": "gan.generator_channels=8 gan.discriminator_channels=8",
     "generate": "number=4",
     "map": "extractor=random restarts=1",

@@ -68,6 +68,8 @@ _PLACES = {
     "SketchSettings": "core.adapt.sketch_settings:SketchSettings",
     "TrySettings": "core.try_settings:TrySettings",
     "ShareSettings": "core.runs.settings:ShareSettings",
+    "StudySettings": "core.studies.settings:StudySettings",
+    "study_settings": "core.studies.catalog:study_settings",
     "settings_form": "widgets.forms.form:settings_form",
     # long work, as generators of events
     "train": "core.training.train:train",
@@ -75,6 +77,7 @@ _PLACES = {
     "pipeline": "core.synthesis.pipeline:pipeline",
     "fill": "core.synthesis.fill_gaps:fill",
     "quick_try": "core.quick_try:quick_try",
+    "study": "core.studies.study:study",
     "adapt": "core.adapt.adapt:adapt",
     "sketch": "core.adapt.sketch:sketch",
     "score": "core.scores.score:score",

@@ -48,6 +48,9 @@ from .core.simulators.population_fit import fit as fit_population
 from .core.simulators.simulate import em as simulate_em
 from .core.simulators.simulate import organoid_brightfield as simulate_organoids
 from .core.simulators.simulate import tissue as simulate_tissue
+from .core.studies.catalog import study_settings
+from .core.studies.settings import StudySettings
+from .core.studies.study import study
 from .core.synthesis.arrays import make_pairs, paint
 from .core.synthesis.fill_gaps import fill
 from .core.synthesis.generate import generate
@@ -64,10 +67,11 @@ __all__ = [
     "PairEntry", "PairTable", "PipelineSettings", "PopulationSettings", "PredictSettings", "Previewed",
     "Progress", "Project", "Recipe", "Run", "SamplePair", "SampleStore", "Saved", "ScoreSettings",
     "SegmentSettings", "SetScores", "ShareSettings", "SketchSettings", "Source", "StartSettings", "Started",
-    "TileSettings", "TrainSettings", "TrySettings", "UserError", "Warned", "__version__", "adapt", "annotate",
-    "check_pairs", "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate", "import_model",
-    "instances_from_border_core", "load_pairs", "make_map", "make_pairs", "measure_gain", "open_canvas", "paint",
-    "pipeline", "predict", "quick_try", "read_image", "read_labels", "read_pair", "run_to_end", "score", "score_sets",
-    "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population", "simulate_tissue",
-    "sketch", "split_table", "train", "write_model", "write_pair", "write_report",
+    "StudySettings", "TileSettings", "TrainSettings", "TrySettings", "UserError", "Warned", "__version__", "adapt",
+    "annotate", "check_pairs", "export", "fill", "find_pairs", "fit_population", "gain", "gain_text", "generate",
+    "import_model", "instances_from_border_core", "load_pairs", "make_map", "make_pairs", "measure_gain", "open_canvas",
+    "paint", "pipeline", "predict", "quick_try", "read_image", "read_labels", "read_pair", "run_to_end", "score",
+    "score_sets", "segment", "settings_form", "simulate_em", "simulate_organoids", "simulate_population",
+    "simulate_tissue", "sketch", "split_table", "study", "study_settings", "train", "write_model",
+    "write_pair", "write_report",
 ]  # fmt: skip

@@ -73,6 +73,7 @@ class DryRun(Answer):
     needed_gb: float = Field(description="Estimated peak memory, GiB.")
     free_gb: float = Field(description="Free memory now, GiB.")
     seconds_per_step: float | None = Field(None, description="train: time of a step.")
+    steps: int | None = Field(None, description="train: steps, also where the recipe counts in epochs.")
     sentence: str = Field("", description="In words.")
     work: dict[str, int] = Field({}, description="Numbers of what there is to do.")
 
@@ -199,6 +200,7 @@ class Predict(Ended):
     failed: dict[str, str] = Field(description="Images that could not be marked, with the reason.")
     cover: float | None = Field(None, description="Mean share of an image that is marked.")
     objects: int | None = Field(None, description="Objects in all images.")
+    measurements: str = Field("", description="Table of the objects in the folder: area, perimeter, intensity; CSV.")
 
 
 class Annotate(Ended):
@@ -242,6 +244,17 @@ class Sketch(Ended):
     measured: dict[str, Any] | None = Field(description="Scores on the test images, with changes and sentences.")
     stages: list[str] = Field(description="Steps that were done.")
     seconds: dict[str, float] = Field(description="Time of each.")
+
+
+class Study(Ended):
+    """study."""
+
+    study: str = Field(description="Name of the study.")
+    folder: str = Field(description="Its folder, with tables, projects and study.yaml.")
+    page: str = Field(description="The page with all tables and figures, an HTML file.")
+    tables: dict[str, Any] = Field(description="Head and rows of each table, as on the page.")
+    seconds: dict[str, float] = Field(description="Time of each part.")
+    repeated: list[str] = Field(description="Parts that were done now; the others were there.")
 
 
 class List(Answer):
@@ -357,9 +370,9 @@ class Report(Ended):
 ANSWERS: dict[str, type[Answer]] = {
     "pair": Pair, "train": Train, "pipeline": Pipeline, "generate": Generate, "score": Score, "samples": Samples,
     "map": Map, "fill": Fill, "export": Export, "segment": Gain, "gain": Gain, "predict": Predict,
-    "annotate": Annotate, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate, "runs": Runs,
-    "share": Share, "import-model": ImportModel, "report": Report, "blind": Blind, "list": List, "control": Control,
-    "demo": Demo, "window": Window,
+    "annotate": Annotate, "study": Study, "try": Try, "adapt": Adapt, "sketch": Sketch, "simulate": Simulate,
+    "runs": Runs, "share": Share, "import-model": ImportModel, "report": Report, "blind": Blind, "list": List,
+    "control": Control, "demo": Demo, "window": Window,
 }  # fmt: skip
 SPECIAL: dict[str, type[Answer]] = {"minutes": DryRun, "settings": SettingList, "questions": BlindTest}
 """Answers of commands with an option that does something else, by a key that only they have."""

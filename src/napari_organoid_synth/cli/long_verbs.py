@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +18,7 @@ from napari_organoid_synth.cli.options import (
     app,
 )
 from napari_organoid_synth.cli.output import show
-from napari_organoid_synth.cli.running import run_verb, settings_of
+from napari_organoid_synth.cli.running import finish, follow, run_verb, settings_of
 
 
 @app.command()
@@ -236,3 +238,33 @@ def sketch(
 
 _add_long("predict", "Mark the objects of images with a trained segmenter; writes label images.")
 _add_long("annotate", "Add a class that is missing in the masks, learned from another project that has it.")
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="organoid, em, blastocyst, spheroid or tissue; see 'list studies'.")],
+    data: Annotated[Path | None, typer.Argument(help="Folder of images; default: that of the study.yaml.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default: NAME-study.")] = None,
+    size: Annotated[str | None, typer.Option(help="small (default): within an hour; published.")] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    job: JobOption = None,
+) -> None:
+    """Run a published study whole on your images, and write its tables and figures as one page; resumes."""
+    from napari_organoid_synth.core.job import JobFolder, unless_canceled
+    from napari_organoid_synth.core.project import Project
+    from napari_organoid_synth.core.studies.catalog import settings_in
+    from napari_organoid_synth.core.studies.study import PROJECT, refuse_missing
+    from napari_organoid_synth.core.studies.study import study as run_study
+
+    folder = out or Path(f"{name}-study")
+    settings = settings_in(folder, name, str(data or ""), size, overrides or ())  # type: ignore[arg-type]
+    refuse_missing(settings)
+    project = Project(folder / PROJECT)
+    own = JobFolder(job) if job else project.job("study")
+    steering = own.control
+    if job is None:
+        steering.resume()
+    own.begin("study", sys.argv[1:])
+    events = unless_canceled(run_study(folder, settings, steering), steering)
+    finish("study", follow(events, steering, "study", project, own), as_json)

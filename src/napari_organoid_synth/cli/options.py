@@ -74,12 +74,24 @@ def _list_settings(verb: str, as_json: bool, **given: Any) -> None:
     from napari_organoid_synth.core.setting_list import list_settings
     from napari_organoid_synth.core.verbs import settings_class
 
+    if verb == "study":
+        _list_study(as_json, **given)
+        return
     known = settings_class(verb).model_fields
     member = given.pop("gan", None)  # chosen before its own settings
     overrides = [*([f"gan={member}"] if member else []), *(given["overrides"] or ())]
     fields = {key: value for key, value in given.items() if key in known}
     listed = list_settings(settings_of(verb, given.get("recipe"), overrides, fields))
     show_settings(verb, listed, as_json)
+
+
+def _list_study(as_json: bool, **given: Any) -> None:
+    """Print the settings of a study, by default of the first."""
+    from napari_organoid_synth.core.setting_list import list_settings
+    from napari_organoid_synth.core.studies.catalog import STUDIES, study_settings
+
+    name, size = given["name"] or next(iter(STUDIES)), given["size"] or "small"
+    show_settings("study", list_settings(study_settings(name, "", size, *(given["overrides"] or ()))), as_json)
 
 
 app = typer.Typer(

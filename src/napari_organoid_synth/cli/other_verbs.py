@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @app.command(name="list")
 def list_(
-    family: Annotated[str, typer.Argument(help="generators, metrics, extractors or segmenters.")],
+    family: Annotated[str, typer.Argument(help="generators, metrics, extractors, segmenters or studies.")],
     as_json: JsonOption = False,
 ) -> None:
-    """List generators, metrics, extractors or segmenters, with the settings of each."""
+    """List generators, metrics, extractors or segmenters with their settings, or studies with what each needs."""
     from napari_organoid_synth.core import registry
 
     families = {
@@ -34,16 +34,25 @@ def list_(
         "extractors": registry.EXTRACTORS,
         "segmenters": registry.SEGMENTERS,
     }
-    if family not in families:
-        near = did_you_mean(family, families)
-        raise UserError(f"There is no list of '{family}'.", f"Expected one of: {', '.join(families)}.", near)
-    members = families[family]
-    described = {name: members.describe(name) for name in members.names()}
+    if family not in families and family != "studies":
+        lists = [*families, "studies"]
+        near = did_you_mean(family, lists)
+        raise UserError(f"There is no list of '{family}'.", f"Expected one of: {', '.join(lists)}.", near)
+    if family == "studies":
+        from napari_organoid_synth.core.studies.catalog import listed
+
+        described = listed()
+    else:
+        described = {name: families[family].describe(name) for name in families[family].names()}
     if as_json:
         show("list", {"members": described}, as_json)
         return
     for name, member in described.items():
         print(f"{name:12} {member['summary']}")
+        if family == "studies":
+            print(f"{'':12} images: {member['data']}")
+            for size, computer in member["needs"].items():
+                print(f"{'':12} {size}: {member['takes'][size]}, on {computer}")
 
 
 @app.command()

@@ -48,6 +48,9 @@ def show(command: str, result: dict[str, Any], as_json: bool, error: UserError |
 
         print(adapt_text(result))
         return
+    if command == "study":
+        print(f"Page: {result['page']}\nTables and projects: {result['folder']}")
+        return
     if command == "try":
         print("\n".join(filter(None, (result["sentence"], result["caveat"]))))
         return

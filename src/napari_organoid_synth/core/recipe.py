@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from napari_organoid_synth.core.codec.spec import CodecSettings, Shape
+from napari_organoid_synth.core.codec.spec import CodecSettings, PairSpec, Shape
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.fields import WHICH, DeviceName, Threads, Which
 from napari_organoid_synth.core.frozen_model import Settings
@@ -15,11 +15,17 @@ from napari_organoid_synth.core.generators.analogy_config import AnalogyConfig
 from napari_organoid_synth.core.generators.config import AnyGenerator, Draws, generator_config, untrained
 from napari_organoid_synth.core.pairs.settings import TileSettings
 
+if TYPE_CHECKING:
+    from napari_organoid_synth.core.codec.codec import Codec
+
 
 class TrainSettings(Settings):
     """Length, batch, precision and device of a training."""
 
     steps: int = Field(4000, ge=1, description="Optimiser steps.")
+    epochs: int = Field(
+        0, ge=0, le=1_000_000, description="Times that every tile is shown, in place of steps; 0: as many as the steps."
+    )
     batch: int = Field(4, ge=1, le=256, description="Tiles per step.")
     seed: int = Field(0, ge=0, description="Fixes every random choice of the training.")
     device: DeviceName = "auto"
@@ -37,8 +43,9 @@ class TrainSettings(Settings):
 
 
 ONLY_TRAINED = (
-    "start", "tiles.turn", "tiles.flip", "train.steps", "train.batch", "train.device", "train.precision",
-    "train.threads", "train.preview_every", "train.checkpoint_every", "train.keep", "train.stop_after",
+    "start", "tiles.turn", "tiles.flip", "train.steps", "train.epochs", "train.batch", "train.device",
+    "train.precision", "train.threads", "train.preview_every", "train.checkpoint_every", "train.keep",
+    "train.stop_after",
 )  # fmt: skip
 """Settings of a recipe, dotted, that do not count for a generator without training."""
 
@@ -66,6 +73,12 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _tile_fits(self) -> Recipe:
         self.gan.check_tile(self.tiles.size)
+        if self.tiles.whole > self.tiles.size:
+            raise UserError(
+                f"Whole images of {self.tiles.whole} px do not fit into a tile of {self.tiles.size} px.",
+                f"Expected at most {self.tiles.size} px.",
+                "Raise tiles.size, or lower tiles.whole.",
+            )
         return self
 
     @model_validator(mode="after")
@@ -81,8 +94,8 @@ class Recipe(Settings):
 
     @property
     def aimed(self) -> float:
-        """Share of the tiles that lie around a pixel of a class; none without masks."""
-        if self.shape == "image":
+        """Share of the tiles that lie around a pixel of a class; none without masks, or of whole images."""
+        if self.shape == "image" or self.tiles.whole:
             return 0.0
         return self.gan.aimed if self.tiles.aimed is None else self.tiles.aimed
 
@@ -93,6 +106,10 @@ class Recipe(Settings):
             return self.gan.kind
         shapes: dict[str, Shape] = {"pairs": "joint", "images": "image", "masks": "mask"}
         return shapes[self.draws]
+
+    def spec(self, codec: Codec) -> PairSpec:
+        """Return shapes of input and output of the network, with the codec of a training."""
+        return codec.spec(self.tiles.size, self.shape, self.tiles.whole)
 
 
 def first_recipe(sizes: Sequence[tuple[int, int]], name: str = "") -> Recipe:

@@ -55,6 +55,7 @@ VERBS = {
     "sketch": Verb("adapt.sketch_settings:SketchSettings", "adapt.sketch:sketch"),
     "try": Verb("try_settings:TrySettings", "quick_try:quick_try"),
     "annotate": Verb("segmentation.settings:AnnotateSettings", "segmentation.annotate:annotate"),
+    "study": Verb("studies.settings:StudySettings", "studies.study:study"),
 }
 """Long commands: generators of events, which run in a separate process."""
 

@@ -69,6 +69,22 @@ def test_a_table_at_half_size_gives_small_pairs_wherever_they_are_read(tmp_path:
     assert check_pairs(PairTable.from_file(project.pairs_path)).scale == 0.5
 
 
+def test_a_table_of_whole_images_gives_squares_of_one_size_wherever_they_are_read(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    table = check_pairs(find_pairs(fill(tmp_path, "images/a{}.png", "masks/a{}.png"))).as_whole(18)
+    table.to_file(project.pairs_path)
+    assert (table.whole, table.scale) == (18, 0.75)  # of 32 × 24 px
+    assert table.summary().endswith("Used whole: the middle square at 18 × 18 px.")
+    assert [entry.size for entry in table.entries] == 3 * [(18, 18)]
+    pairs = load_pairs(project)
+    assert [pair.size for pair in pairs] == 3 * [(18, 18)]
+    # a pair from the screen is as it is used; a new one is made whole like the others
+    for pair, expected in ((pairs[0], 0), (SamplePair("new", picture(5)[None], disc()), 18)):
+        entry = add_pair(project, pair)
+        assert (entry.name, entry.whole, entry.scale, entry.size) == (pair.name, expected, 1.0, (18, 18))
+    assert table.scaled(0.5).entries[0].size == (12, 16)  # a scale takes its place
+
+
 def test_importing_is_light() -> None:
     heavy = "{'torch', 'skimage', 'scipy', 'tifffile', 'zarr', 'PIL', 'ome_types', 'monai', 'qtpy', 'napari'}"
     code = (

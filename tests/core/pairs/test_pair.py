@@ -49,3 +49,18 @@ def test_a_shrunk_pair_keeps_means_and_every_label_of_its_middle() -> None:
     assert pair.shrunk(1) is pair
     floats = pair.replace(image=image.astype(np.float32) / 7).shrunk(0.34)
     assert (floats.image.shape, floats.image.dtype) == ((3, 20, 31), np.float32)
+
+
+def test_a_whole_pair_is_the_middle_square_at_one_size() -> None:
+    labels = np.kron(np.arange(1, 7).reshape(2, 3), np.ones((30, 30), int)).astype(np.int32)
+    pair = SamplePair("a", 100 * labels[None].astype(np.uint16), labels, "instances", pixel_size=(0.5, 0.5))
+    whole = pair.whole(20)
+    assert (whole.image.shape, whole.image.dtype, whole.size) == ((1, 20, 20), np.uint16, (20, 20))
+    columns = np.repeat([1, 2, 3], (5, 10, 5))  # of 90 columns the 60 in the middle, at a third
+    np.testing.assert_array_equal(whole.labels[0], columns)
+    np.testing.assert_array_equal(whole.labels[-1], columns + 3)
+    assert (whole.image[0, 0, 0], whole.image[0, 0, 10], whole.image[0, -1, -1]) == (100, 200, 600)
+    assert whole.pixel_size == pytest.approx((1.5, 1.5))
+    assert pair.whole(120).size == (120, 120)  # a small one is enlarged
+    assert whole.whole(20).image.base is not None
+    np.testing.assert_array_equal(whole.whole(20).image, whole.image)

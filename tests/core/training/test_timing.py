@@ -39,6 +39,8 @@ def test_an_estimate_leaves_no_run_behind(project: Project) -> None:
     assert found.seconds_per_step > 0
     assert found.minutes == pytest.approx(found.seconds_per_step * 10 / 60, abs=0.06)
     assert project.runs() == []
+    assert found.steps == 10
+    assert estimate(project, RECIPE.override("train.epochs=3", "train.batch=32"), keep=False).steps == 3
 
 
 def test_a_training_uses_the_speed_that_its_estimate_measured(

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_organoid_synth.core.codec.spec import PairSpec
 from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.generators.base import build_generator
 from napari_organoid_synth.core.generators.pix2pix import Pix2Pix
 from napari_organoid_synth.core.job import (
     Control,
@@ -31,6 +33,7 @@ from napari_organoid_synth.core.runs.files import read_preview
 from napari_organoid_synth.core.runs.run import Run, new_generator
 from napari_organoid_synth.core.training import session as session_module
 from napari_organoid_synth.core.training.estimate import StepTiming
+from napari_organoid_synth.core.training.tiles import in_steps
 from napari_organoid_synth.core.training.train import train
 from simulated import em_project
 
@@ -123,6 +126,35 @@ def test_resuming_a_finished_training_does_nothing_and_more_steps_go_on(project:
     assert events[-1].step == 12
     with pytest.raises(UserError, match="other settings of 'gan'"):
         list(train(project, RECIPE.override("gan.norm=none"), Control(), tmp_path / "run", resume=True))
+
+
+def test_epochs_count_in_place_of_steps(project: Project, tmp_path: Path) -> None:
+    recipe = RECIPE.override("train.epochs=1", "train.batch=32")
+    events = list(train(project, recipe, Control(), tmp_path / "run"))
+    started, finished = events[0], events[-1]
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert (started.info["tiles"], started.info["total"], started.info["epochs"]) == (96, 3, 1)
+    assert finished.result["steps"] == 3
+    run = Run(tmp_path / "run")
+    assert (run.recipe.train.epochs, run.recipe.train.steps) == (1, 3)
+    assert run.read()[0].images_seen == 96  # each tile once
+    assert run.is_complete(recipe)
+    two = recipe.override("train.epochs=2")
+    assert not run.is_complete(two)
+    events = list(train(project, two, Control(), tmp_path / "run", resume=True))
+    assert (events[0].step, events[-1].step) == (3, 6)
+    assert Run(tmp_path / "run").is_complete(two)
+
+
+def test_epochs_of_progressive_growing_show_every_tile_as_often() -> None:
+    config = {"name": "progan", "channels": 64, "max_channels": 16}
+    recipe = Recipe.parse({"gan": config, "tiles": {"size": 64}, "train": {"batch": 2, "epochs": 5}})
+    spec = PairSpec(64, 1, 1)
+    gan = build_generator(recipe.gan, spec, 0)
+    steps = in_steps(recipe.train, gan, 96).steps
+    seen = sum(gan.batch_size(2, step / steps) for step in range(steps))
+    assert seen == pytest.approx(5 * 96, abs=2 * 16)
 
 
 def test_pause_holds_the_step(project: Project, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ class _Steps:
         project, recipe = self._school(number), self._recipe(number)
         job = JobFolder(project.path / "runs" / f"painter-{number}")
         begun = (job.path / "recipe.yaml").exists() and bool(Run(job.path).steps())
-        if begun and Run(job.path).steps()[-1] >= recipe.train.steps:
+        if begun and Run(job.path).is_complete(recipe):
             yield Finished(recipe.train.steps)
             return
         job.begin("train", ["sketch"])

@@ -265,9 +265,8 @@ class Steps:
 
         project, recipe = self.place.project, self.recipe
         job = JobFolder(project.path / "runs" / PAINTER)
-        last = recipe.train.steps if recipe.gan.trains else 0
         begun = (job.path / "recipe.yaml").exists() and bool(Run(job.path).steps())
-        if self.place.read("paint") is not None or (begun and Run(job.path).steps()[-1] >= last):
+        if self.place.read("paint") is not None or (begun and Run(job.path).is_complete(recipe)):
             yield Finished(recipe.train.steps, "completed", {"run": PAINTER})
             return
         job.begin("train", ["adapt"])

@@ -127,8 +127,8 @@ class Codec(FrozenModel):
         maps = len(self.class_names) if self.mask_kind == "classes" else 1
         return {"edges": maps + 1, "classes": maps, "flow": 3, "labels": 1}[self.condition]
 
-    def spec(self, tile: int, shape: Shape) -> PairSpec:
-        """Return the channels that a network of this shape takes and returns.
+    def spec(self, tile: int, shape: Shape, whole: int = 0) -> PairSpec:
+        """Return the channels that a network of this shape takes and returns; samples are cut back to ``whole``.
 
         ``joint`` draws image and mask channels, ``image`` and ``mask`` only one of the two; ``painter`` draws an image
         onto a condition.
@@ -142,6 +142,7 @@ class Codec(FrozenModel):
             mask_channels=masks,
             image_classes=self.image_classes,
             vectors=images + 1 if flow else None,
+            whole=0 if shape == "painter" else whole,  # a painter's samples are as large as its masks
         )
 
     def format(self, shape: Shape) -> PairFormat:

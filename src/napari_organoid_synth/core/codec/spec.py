@@ -38,6 +38,8 @@ class PairSpec:
         Labels of whole images; empty when there are none.
     vectors : int, optional
         Channel, counted through image and mask, of the y component of a heat flow; its x component follows.
+    whole : int
+        Side of the middle of a sample, px, that is kept; 0: all of it.
     """
 
     tile: int
@@ -45,3 +47,4 @@ class PairSpec:
     mask_channels: int
     image_classes: tuple[str, ...] = ()
     vectors: int | None = None
+    whole: int = 0

@@ -58,14 +58,14 @@ def dry_run(project: Project, settings: GainSettings) -> Cost:
     generators = [task for task in tasks if isinstance(task, GeneratorTask)]
     per_step, per_image = _measure(arms[0]) if settings.segmenter.takes_steps else (0.0, 0.0)
     seconds = sum(task.steps * per_step + (len(task.test) + len(task.put_aside)) * per_image for task in arms)
-    speeds: dict[str, float] = {}
+    minutes: dict[str, float] = {}
     for task in generators:
         for recipe in task.recipes.values():
             if not recipe.gan.trains:
                 continue
-            if recipe.digest not in speeds:
-                speeds[recipe.digest] = estimate(project, recipe, keep=False).seconds_per_step
-            seconds += speeds[recipe.digest] * recipe.train.steps
+            if recipe.digest not in minutes:
+                minutes[recipe.digest] = estimate(project, recipe, keep=False).minutes
+            seconds += 60 * minutes[recipe.digest]
     at_once = min(workers_at_once(settings), len(tasks))
     work = {"folds": len(plan.folds), "trainings of a segmenter": len(arms)}
     trained = [task for task in generators if any(recipe.gan.trains for recipe in task.recipes.values())]

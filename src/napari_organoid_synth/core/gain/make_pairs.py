@@ -132,6 +132,7 @@ def _row(table: PairTable, part: SamplePair, image: Path, labels: Path) -> PairE
         pixel_size=part.pixel_size,
         split="train",
         scale=1.0,
+        whole=0,
     )
 
 

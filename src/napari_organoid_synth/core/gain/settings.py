@@ -130,7 +130,8 @@ class GainSettings(Settings):
     generator: Generator = Field(
         (),
         description="Run of the project, or YAML file, whose recipe is trained in each fold, or 'analogy', which "
-        "needs no training; of several each gives its own arms; empty: the newest run, or analogy where there is none.",
+        "needs no training; of several each gives its own arms; empty: the newest run, or analogy where there is none. "
+        "With pairs of the store: the run that made them, several joined by +; empty: all pairs.",
     )
     mask_generator: str = Field(
         "", description="The same for the masks when masks is 'generated'; empty: the newest run that draws masks."

@@ -78,7 +78,8 @@ def _recipes(project: Project, name: str, settings: GainSettings) -> dict[str, R
     if settings.masks == "generated" and recipes["generator"].shape == "painter":
         recipes = {"masks": _recipe(project, settings.mask_generator, masks=True), **recipes}
     if settings.generator_steps:
-        recipes = {name: one.override(f"train.steps={settings.generator_steps}") for name, one in recipes.items()}
+        length = f"train.steps={settings.generator_steps}", "train.epochs=0"
+        recipes = {name: one.override(*length) for name, one in recipes.items()}
     return recipes
 
 

@@ -20,6 +20,7 @@ from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.pair_format import FormatOf, Misfits, PairFormat
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.runs.titles import find_runs
 from napari_organoid_synth.core.segmentation.arms import data_of
 
 MIN_PAIRS = 10
@@ -80,13 +81,13 @@ class StoredPairs:
         accepted = self._read(self._ids("accepted", sort="name"))
         return [known for known in accepted if self.misfits.takes(known.pair.id, known.format)]
 
-    def _ids(self, verdict: Any = None, sort: str = "created") -> list[str]:
+    def _ids(self, verdict: Any = None, sort: str = "created", runs: Collection[str] = ()) -> list[str]:
         from napari_organoid_synth.core.samples.store import SampleStore
 
         if not self.project.samples_path.exists():
             return []
         with SampleStore(self.project.samples_path) as store:
-            return store.ids(verdict, sort)
+            return [id for id in store.ids(verdict, sort) if not runs or store.row(id).run in runs]
 
     def _read(self, ids: Sequence[str]) -> list[Known]:
         from napari_organoid_synth.core.pairs.ome_tiff import read_info, read_record
@@ -138,7 +139,9 @@ class StoredPairs:
 
     # --- store: the pairs as they are, refused where they know a test image ---
 
-    def of_arm(self, arm: str, real: SamplePair, settings: GainSettings, seed: int) -> tuple[list[Known], list[str]]:
+    def of_arm(
+        self, arm: str, real: SamplePair, settings: GainSettings, seed: int, generator: str = ""
+    ) -> tuple[list[Known], list[str]]:
         """Return the pairs of an arm, at most as many as its steps can show, and warnings.
 
         Parameters
@@ -151,17 +154,21 @@ class StoredPairs:
             Steps, batch and ratios.
         seed : int
             Chooses where there are more than can be shown.
+        generator : str
+            Runs whose pairs are taken, joined by ``+``; empty: all.
 
         Raises
         ------
         UserError
-            If there is none.
+            If there is none, or no such run.
         """
         curated = data_of(arm) == "curated"
-        ids = self._ids("accepted" if curated else None)
+        runs = find_runs(self.project, generator.split("+")) if generator else []
+        ids = self._ids("accepted" if curated else None, runs=runs)
         noun = "accepted synthetic pair" if curated else "synthetic pair"
+        noun += f" of {generator}" if generator else ""
         if not ids:
-            can_accept = curated and self._ids()
+            can_accept = curated and self._ids(runs=runs)
             raise UserError(
                 f"There is no {noun}.",
                 f"Expected some for the arm '{arm}'.",

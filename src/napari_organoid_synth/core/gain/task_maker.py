@@ -144,18 +144,20 @@ class TaskMaker:
             )
         return warnings
 
-    def _stored(self, place: Place) -> dict[str, tuple[StoredPair, ...]]:
-        """Return the arms that train on pairs of the store, with these pairs."""
+    def _stored(self, place: Place) -> dict[str, dict[str, tuple[StoredPair, ...]]]:
+        """Return the arms that train on pairs of the store, with these pairs by the title of their generator."""
         settings = self.settings
         if settings.pairs_from == "store":
-            stored = {}
-            for arm in self.arms:
-                if needs_generator(arm):
-                    pairs, warnings = self.store.of_arm(arm, self.example, settings, place.seed)
+            stored: dict[str, dict[str, tuple[StoredPair, ...]]] = {}
+            names = tuple(dict.fromkeys(settings.generator)) or ("",)
+            for arm in filter(needs_generator, self.arms):
+                for name in names:
+                    pairs, warnings = self.store.of_arm(arm, self.example, settings, place.seed, name)
                     tested = self.aside if settings.paper_protocol else (*place.test, *self.aside)
                     self.store.refuse_leaks(pairs, self._hashes(tested))
                     self._warnings += warnings
-                    stored[arm] = tuple(known.pair for known in pairs)
+                    title = name if len(names) > 1 else ""
+                    stored.setdefault(arm, {})[title] = tuple(known.pair for known in pairs)
             return stored
         curated = [arm for arm in self.arms if data_of(arm) == "curated"]
         if not curated:
@@ -163,17 +165,17 @@ class TaskMaker:
         accepted = self.store.certain(self.hashes, self._seen(place))
         self._places += 1
         self._without_accepted += not accepted
-        return dict.fromkeys(curated, accepted) if accepted else {}
+        return {arm: {"": accepted} for arm in curated} if accepted else {}
 
     def _sources(
-        self, arm: str, place: Place, stored: tuple[StoredPair, ...] | None, makers: dict[str, Task]
+        self, arm: str, place: Place, stored: Mapping[str, tuple[StoredPair, ...]] | None, makers: dict[str, Task]
     ) -> list[_Source]:
         """Return where an arm takes its pairs from, one source for each generator; add the tasks that make them."""
         data = data_of(arm)
         if not data:
             return [_Source()]
         if stored is not None:
-            return [_Source(stored=stored)]
+            return [_Source(name, stored=pairs) for name, pairs in stored.items()]
         if data in ("pasted", "simulated"):
             made = self._pasted(place) if data == "pasted" else self._simulated(place)
             makers.setdefault(made.key, made)

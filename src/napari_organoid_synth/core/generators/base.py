@@ -221,6 +221,11 @@ class Generator(ABC):
         """Return the kinds of step that differ in cost: share of all ``steps``; progress and steps taken to try one."""
         return [(1.0, 0.0, 0)]
 
+    def steps_for(self, tiles: int, batch: int) -> int:
+        """Return the steps of a training that shows so many tiles; ``batch`` is that of the recipe."""
+        a_step = sum(share * self.batch_size(batch, progress) for share, progress, _ in self.step_kinds(1))
+        return max(1, math.ceil(tiles / a_step - 1e-6))
+
     def record_step(self, images: int) -> None:
         """Count a finished step and its images."""
         self.images_seen += images

@@ -39,7 +39,7 @@ class NetworkGenerator(LiveGenerator):
             name=trained.name,
             generator=trained.generator,
             shape=trained.shape,
-            side=trained.side,
+            side=trained.side if trained.shape == "painter" else trained.sample_side,
             codec=trained.codec,
             step=trained.step,
             sha256=trained.sha256,

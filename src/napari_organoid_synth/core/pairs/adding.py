@@ -53,14 +53,16 @@ def add_pair(project: Project, pair: SamplePair, mask_kind: MaskKind | None = No
     image_path, labels_path = write_pair(project.path / "pairs", pair)
     known = {entry.name: entry for entry in table.entries}
     before = known.get(pair.name, PairEntry(name=pair.name))
+    as_used = before.size == pair.size  # opened from the table, it is already at the size at which it is used
+    scaled = before if pair.name in known else table
     entry = PairEntry(
         name=pair.name,
         image=str(image_path),
         masks={pair.class_names[0] if pair.mask_kind != "classes" else OBJECT: str(labels_path)},
         split=before.split,
         group=before.group,
-        # opened from the table, it is already at the size at which it is used
-        scale=1 if before.size == pair.size else before.scale if pair.name in known else table.scale,
+        scale=1 if as_used or scaled.whole else scaled.scale,
+        whole=0 if as_used else scaled.whole,
     )
     checked = [CheckedEntry(other) for other in table.entries if other.name != pair.name]
     kind = table.mask_kind if table.kind_by_hand else None

@@ -73,7 +73,7 @@ def read_entry(
     names = class_names or entry.class_names or (OBJECT,)
     if kind == "classes" and len(names) != len(values):
         names = tuple(f"class {value}" for value in values)
-    return SamplePair(
+    pair = SamplePair(
         name=entry.name,
         image=image,
         labels=labels,
@@ -83,7 +83,8 @@ def read_entry(
         channel_names=info.channel_names,
         image_class=entry.image_class,
         source=Source("real", (entry.image, *entry.masks.values()), _provenance(entry)),
-    ).shrunk(entry.scale)
+    )
+    return pair.whole(entry.whole) if entry.whole else pair.shrunk(entry.scale)
 
 
 def _provenance(entry: PairEntry) -> dict[str, Any]:

@@ -118,6 +118,17 @@ class SamplePair:
         1 / scale px are interrupted and objects smaller than that may vanish.
         """
         height, width = (max(1, round(side * scale)) for side in self.size)
+        return self._resized(height, width)
+
+    def whole(self, side: int) -> SamplePair:
+        """Return the middle square of the pair, resized to ``side`` px as `shrunk` does it."""
+        short = min(self.size)
+        top, left = ((length - short) // 2 for length in self.size)
+        box = (..., slice(top, top + short), slice(left, left + short))
+        return self.replace(image=self.image[box], labels=self.labels[box])._resized(side, side)
+
+    def _resized(self, height: int, width: int) -> SamplePair:
+        """Return the pair at another height and width; itself at its own."""
         if (height, width) == self.size:
             return self
         from skimage.transform import resize

@@ -87,6 +87,7 @@ def _changed(table: PairTable, settings: PairSettings) -> PairTable:
 
 def _with_choices(table: PairTable, settings: PairSettings) -> PairTable:
     table = table.scaled(settings.scale) if settings.scale else table
+    table = table if settings.whole is None else table.as_whole(settings.whole)
     return with_grades(table, Path(settings.grades), settings.grade_column) if settings.grades else table
 
 

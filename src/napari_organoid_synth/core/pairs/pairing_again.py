@@ -37,6 +37,8 @@ def refuse_alone(settings: PairSettings) -> None:
             "Expected the images, too: files are searched for only with them.",
             "Add --images; what you chose for the same files stays.",
         )
+    if settings.scale is not None and settings.whole:
+        raise UserError("Both --scale and --whole are given.", "Expected one of them.", "Leave one out.")
     if settings.seed and settings.test == "":
         raise UserError("--seed is given without --test.", "Expected a share of test images that it chooses.")
     if settings.grade_column and not settings.grades:
@@ -147,8 +149,8 @@ def _with_choices(entry: PairEntry, old: PairEntry, settings: PairSettings) -> P
     """Return a row with the choices of the one of the same image before."""
     changes: dict[str, Any] = {"split": old.split, "group": old.group or entry.group}
     changes["image_class"] = entry.image_class if old.image_class is None else old.image_class
-    if settings.scale is None:
-        changes["scale"] = old.scale
+    if settings.scale is None and settings.whole is None:
+        changes |= {"scale": old.scale, "whole": old.whole}
     if not settings.planes:
         changes["stack_use"] = old.stack_use
     if settings.channels is None:

@@ -27,6 +27,13 @@ class PairSettings(Settings):
         le=1,
         description="Use images and masks at this share of their size; empty: new ones at full size, others as before.",
     )
+    whole: int | None = Field(
+        None,
+        ge=0,
+        le=1024,
+        description="Use the middle square of each image, resized to this side, px, such as 250; 0: images as they "
+        "are; empty: as before. In place of a scale.",
+    )
     no_masks: bool = Field(False, description="The images have no masks; generators of images alone learn from them.")
     kind: MaskKind | None = Field(None, description="binary, classes or instances; empty: detected.")
     planes: PlanesChoice = Field(
@@ -57,6 +64,13 @@ class TileSettings(Settings):
     """Size and choice of the tiles that images are cut into."""
 
     size: int = Field(256, ge=32, le=1024, description="Side of a tile, px.")
+    whole: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Side of whole images, px: each image is one tile, mirrored at its edges up to the side of a tile, "
+        "and samples are cut back to this side; of larger images the middle square is resized to it. 0: tiles.",
+    )
     overlap: float = Field(0.2, ge=0, lt=0.9, description="Minimum share of a tile that its neighbour repeats.")
     min_objects: int | None = Field(
         None,
@@ -79,3 +93,8 @@ class TileSettings(Settings):
     )
     turn: bool = Field(True, description="Also train on the three right-angle rotations.")
     flip: bool = Field(True, description="Also train on mirror images.")
+
+    @property
+    def side(self) -> int:
+        """Side of a sample, px: of a whole image, or of a tile."""
+        return self.whole or self.size

@@ -16,7 +16,7 @@ from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.pairs.pair import MaskKind
 from napari_organoid_synth.core.pairs.stacks import Channels, StackUse
 from napari_organoid_synth.core.plain_values import from_json, read_text, reason
-from napari_organoid_synth.core.quantities import plural
+from napari_organoid_synth.core.quantities import pixels, plural
 
 Status = Literal["matched", "orphan", "ambiguous", "broken", "skipped"]
 Split = Literal["train", "test"]
@@ -64,6 +64,9 @@ class PairEntry(FrozenModel):
     scale: float = Field(
         1.0, gt=0, le=1, description="Image and mask are shrunk to this share of their size when they are read."
     )
+    whole: int = Field(
+        0, ge=0, le=1024, description="The middle square is resized to this side, px, when they are read; 0: no."
+    )
     image_digest: str = Field("", description="SHA-256 of the pixels of the image.")
     duplicate_of: str = Field("", description="Row with the same pixels that is used instead of this one.")
 
@@ -79,8 +82,15 @@ class PairEntry(FrozenModel):
         """Height and width in px as they are used; None before the check."""
         if self.shape is None:
             return None
+        if self.whole:
+            return self.whole, self.whole
         height, width = (max(1, round(side * self.scale)) for side in self.shape[1:])
         return height, width
+
+    @property
+    def share(self) -> float:
+        """The share of its size at which it is used, at most 1."""
+        return min(1.0, self.whole / min(self.shape[1:])) if self.whole and self.shape else self.scale
 
     @property
     def area(self) -> int:
@@ -143,11 +153,20 @@ class PairTable(FrozenModel):
     @property
     def scale(self) -> float:
         """The share of their size at which most images are used."""
-        return Counter([entry.scale for entry in self.entries] or [1.0]).most_common(1)[0][0]
+        return Counter([entry.share for entry in self.entries] or [1.0]).most_common(1)[0][0]
+
+    @property
+    def whole(self) -> int:
+        """The side, px, to which the middle square of most images is resized; 0: images are used as they are."""
+        return Counter([entry.whole for entry in self.entries] or [0]).most_common(1)[0][0]
 
     def scaled(self, scale: float) -> Self:
         """Return the same table with all images used at this share of their size."""
-        return self.replace(entries=tuple(entry.replace(scale=scale) for entry in self.entries))
+        return self.replace(entries=tuple(entry.replace(scale=scale, whole=0) for entry in self.entries))
+
+    def as_whole(self, side: int) -> Self:
+        """Return the same table with the middle square of all images resized to a side, px; 0: images as they are."""
+        return self.replace(entries=tuple(entry.replace(scale=1.0, whole=side) for entry in self.entries))
 
     def entry(self, name: str) -> PairEntry:
         """Return the row of that name."""
@@ -172,6 +191,7 @@ class PairTable(FrozenModel):
         if self.test:
             text += f"; {len(self.train)} to train, {len(self.test)} to test"
         shrunk = [f"Used at {100 * self.scale:.4g} % of their size."] if self.scale < 1 else []
+        shrunk = [f"Used whole: the middle square at {pixels((self.whole, self.whole))}."] if self.whole else shrunk
         return " ".join([text + ".", *shrunk, *self.notes])
 
     def to_file(self, path: Path) -> None:

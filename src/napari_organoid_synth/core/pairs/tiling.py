@@ -134,6 +134,18 @@ class TileGrid:
         return total[:, above : above + self.size[0], left : left + self.size[1]]
 
 
+def middle(array: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return the middle (..., side, side) of an array (..., Y, X), as before `TileGrid.padded`; all of it at 0."""
+    top, left = ((length - side) // 2 if side else 0 for length in array.shape[-2:])
+    return array[..., top : top + side, left : left + side] if side else array
+
+
+def used_whole(pairs: Sequence[SamplePair], settings: TileSettings) -> list[SamplePair]:
+    """Return the pairs that tiles are cut from: where images are used whole, the middle square of larger ones."""
+    side = settings.whole
+    return [pair.whole(side) if side and max(pair.size) > side else pair for pair in pairs]
+
+
 @dataclass(frozen=True)
 class Tile:
     """One square of one pair, in one of eight orientations.

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.pairs.mask_kind import compact_ids, pieces_of
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.settings import TileSettings
 from napari_organoid_synth.core.pairs.table import PairTable
-from napari_organoid_synth.core.pairs.tiling import TileGrid, list_tiles
+from napari_organoid_synth.core.pairs.tiling import TileGrid, list_tiles, used_whole
 from napari_organoid_synth.core.segmentation.survival import Survival, survival_of
 from napari_organoid_synth.core.simulators.pieces import boxes, contact_share
 from napari_organoid_synth.core.training.object_size import median_diameter
@@ -143,6 +143,7 @@ def _some_objects(objects: NDArray[np.int32], pair: SamplePair) -> NDArray[np.in
 
 
 def _count_tiles(result: Measures, pair: SamplePair, settings: TileSettings) -> None:
+    (pair,) = used_whole([pair], settings)
     try:
         tiles = list_tiles([pair], settings)
     except UserError as error:  # none is kept; the sentence names the first reason

@@ -118,7 +118,7 @@ class Contents:
         """Side of a tile, px."""
         if self.rows:
             return tile_side(row.size for row in self.rows)
-        return self.runs[-1].recipe.tiles.size if self.runs else 256
+        return self.runs[-1].recipe.tiles.side if self.runs else 256
 
     @cached_property
     def tiles(self) -> list[SamplePair]:

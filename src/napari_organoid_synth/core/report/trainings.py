@@ -85,7 +85,9 @@ def _facts(run: TrainedRun) -> Iterator[str]:
     if not run.recipe.gan.trains:
         yield f"no training, pieces of {plural(len(run.metadata.data), 'real image')}"
         return
-    yield f"{run.steps:,} of {run.recipe.train.steps:,} steps of {plural(run.recipe.train.batch, 'tile')}"
+    train = run.recipe.train
+    epochs = f" ({plural(train.epochs, 'epoch')})" * bool(train.epochs)
+    yield f"{run.steps:,} of {train.steps:,} steps{epochs} of {plural(train.batch, 'tile')}"
     metadata = run.metadata
     if metadata.device:
         yield f"{metadata.device}, {metadata.precision}".rstrip(", ")

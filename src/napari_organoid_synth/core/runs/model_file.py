@@ -84,7 +84,7 @@ class ModelFile:
     @property
     def spec(self) -> PairSpec:
         """Shapes of input and output of the network."""
-        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
+        return self.recipe.spec(self.codec)
 
     @property
     def data(self) -> dict[str, str]:

@@ -127,7 +127,7 @@ class Run:
     @property
     def spec(self) -> PairSpec:
         """Shapes of input and output of the network."""
-        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
+        return self.recipe.spec(self.codec)
 
     @property
     def metadata(self) -> RunMetadata:
@@ -150,6 +150,19 @@ class Run:
         metadata = RunMetadata.read_whole(self.path / "run.json").replace(**changes)
         metadata.write(self.path / "run.json")
         return metadata
+
+    def note_steps(self, epochs: int, steps: int) -> None:
+        """Write the steps of a training into its recipe, where that counts in epochs."""
+        self.recipe = self.recipe.override(f"train.epochs={epochs}", f"train.steps={steps}")
+        self.recipe.to_file(self.path / "recipe.yaml")
+
+    def is_complete(self, recipe: Recipe) -> bool:
+        """Return whether it has the last checkpoint of a training by a recipe, which differs in its length at most."""
+        train, own = recipe.train, self.recipe.train
+        if not recipe.gan.trains:
+            return bool(self.steps())
+        steps = train.steps if not train.epochs else own.steps if train.epochs <= own.epochs else None
+        return steps is not None and max(self.steps(), default=0) >= steps
 
     # ----------------------------------------------------------------------------------------------- checkpoints
 

@@ -268,7 +268,7 @@ class _Task:
         warnings = []
         there, here = train[0].pixel_size, rows[0].pixel_size
         if there and here:
-            ratio = (here[0] / rows[0].scale) / there[0]
+            ratio = (here[0] / rows[0].share) / there[0]
             if not 1 / MAX_SCALE_RATIO < ratio < MAX_SCALE_RATIO:
                 warnings.append(
                     f"A pixel here is {ratio:.2g} times as wide as in {teacher.path.name}: objects look different from "

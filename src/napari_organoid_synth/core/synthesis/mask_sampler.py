@@ -14,7 +14,7 @@ from napari_organoid_synth.core.atomic import write_bytes, write_text
 from napari_organoid_synth.core.device import random_stream
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.pair import SamplePair
-from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles
+from napari_organoid_synth.core.pairs.tiling import cut_pair, list_tiles, used_whole
 from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.synthesis.decode_report import DecodeReport
@@ -59,7 +59,8 @@ class MaskSampler:
                 "Train one with draws=masks, or name another run.",
             )
         self.model = TrainedGenerator.from_run(run, device=device)
-        upright = run.recipe.tiles.replace(turn=False, flip=False)
+        settings = run.recipe.tiles
+        upright, real = settings.replace(turn=False, flip=False, size=settings.side), used_whole(real, settings)
         tiles = [cut_pair(real[tile.pair], tile) for tile in list_tiles(real, upright) if tile.kept]
         self.checker = MaskChecker(run.codec, tiles)
         self.checks: list[MaskCheck] = []

@@ -16,7 +16,14 @@ from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.mask_kind import pieces_of
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.pairs.tile_reading import TilePlace
-from napari_organoid_synth.core.pairs.tiling import MIN_AREA, TileGrid, clean_instances, cut_pair, list_tiles
+from napari_organoid_synth.core.pairs.tiling import (
+    MIN_AREA,
+    TileGrid,
+    clean_instances,
+    cut_pair,
+    list_tiles,
+    used_whole,
+)
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.recipe import Recipe
@@ -68,7 +75,7 @@ def project_masks(project: Project, painter: TrainedGenerator, settings: Generat
         return generated_masks(painter, run, load_pairs(project, split="train"), settings)
     if settings.masks in {"simulated", "file"}:
         return masks_of(painter, (), settings)
-    return masks_of(painter, load_pairs(project, split="train"), settings)
+    return masks_of(painter, used_whole(load_pairs(project, split="train"), painter.recipe.tiles), settings)
 
 
 def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: GenerateSettings) -> MaskSource:
@@ -88,7 +95,7 @@ def masks_of(painter: TrainedGenerator, pairs: Sequence[SamplePair], settings: G
     UserError
         If there are no such masks, or they do not fit the painter.
     """
-    side, codec = settings.size or painter.side, painter.codec
+    side, codec = settings.size or painter.sample_side, painter.codec
     layout = settings.layout(codec.mask_kind)
     if layout == "simulated":
         return simulated_masks(codec, side, settings.seed)
@@ -146,10 +153,11 @@ def generated_masks(
 
 def refuse_size(model: TrainedGenerator, size: int) -> None:
     """Raise if a model that draws from noise is asked for another size (0: none) than that of its tiles."""
-    if size not in (0, model.side):
+    side = model.sample_side
+    if size not in (0, side):
         raise UserError(
-            f"{capital(model.title)} draws from noise, always {model.side} px; {size} px cannot be asked for.",
-            f"Expected 0 or {model.side}; a painter paints masks of any size.",
+            f"{capital(model.title)} draws from noise, always {side} px; {size} px cannot be asked for.",
+            f"Expected 0 or {side}; a painter paints masks of any size.",
             "Set size to 0, or choose a painter with masks that are warped, fitted or simulated.",
         )
 

@@ -92,9 +92,8 @@ class _Steps:
         from napari_organoid_synth.core.training.train import train
 
         job, begun = self.runs.job(name)
-        last = recipe.train.steps if recipe.gan.trains else 0
-        if begun and Run(job.path).steps()[-1:] == [last]:
-            yield Finished(last, "completed", {"run": job.path.name})
+        if begun and Run(job.path).is_complete(recipe):
+            yield Finished(max(Run(job.path).steps()), "completed", {"run": job.path.name})
             return
         begun = begun and bool(Run(job.path).steps())
         job.begin("train", ["pipeline"])

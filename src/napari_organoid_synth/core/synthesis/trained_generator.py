@@ -23,7 +23,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.canvas import Stream, at_tile
 from napari_organoid_synth.core.generators.painted import Painted
 from napari_organoid_synth.core.generators.untrained import UntrainedPainter
-from napari_organoid_synth.core.pairs.tiling import TileGrid
+from napari_organoid_synth.core.pairs.tiling import TileGrid, middle
 from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.model_file import SUFFIX, read_model_file
@@ -129,7 +129,7 @@ class TrainedGenerator:
     @property
     def spec(self) -> PairSpec:
         """Shapes of input and output of the network."""
-        return self.codec.spec(self.recipe.tiles.size, self.recipe.shape)
+        return self.recipe.spec(self.codec)
 
     @property
     def generator(self) -> str:
@@ -145,6 +145,11 @@ class TrainedGenerator:
     def side(self) -> int:
         """Side of a tile, px."""
         return self.recipe.tiles.size
+
+    @property
+    def sample_side(self) -> int:
+        """Side of a sample, px: of a tile, or of the whole images that it learned from."""
+        return self.recipe.tiles.side
 
     def draw(
         self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float = 1.0
@@ -166,8 +171,8 @@ class TrainedGenerator:
     def draw_fields(
         self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float = 1.0
     ) -> NDArray[np.float32]:
-        """Draw from noise and do not decode: (N, C, Y, X) float32, about [-1, 1]."""
-        return self._sample(streams, image_class, variety).float().cpu().numpy()
+        """Draw from noise, cut back and do not decode: (N, C, Y, X) float32, about [-1, 1]."""
+        return middle(self._sample(streams, image_class, variety).float().cpu().numpy(), self.spec.whole)
 
     def _sample(self, streams: Sequence[Stream], image_class: Sequence[ImageClass], variety: float) -> torch.Tensor:
         classes = torch.tensor(list(image_class), device=self.device)

@@ -17,7 +17,7 @@ from napari_organoid_synth.core.codec.codec import Codec
 from napari_organoid_synth.core.codec.spec import PairSpec, Part
 from napari_organoid_synth.core.generators.batch import Batch
 from napari_organoid_synth.core.pairs.pair import UNGRADED, SamplePair
-from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair
+from napari_organoid_synth.core.pairs.tiling import Tile, cut_pair, middle
 from napari_organoid_synth.core.seeds import seed_of
 
 MEMORY_SHARE = 0.25  # of the free memory, for encoded tiles
@@ -134,7 +134,7 @@ def _stack(parts: list[NDArray[Any]]) -> Tensor:
 
 
 def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray[Any] | None, NDArray[np.int32] | None]:
-    """Decode a sample as native pixels (C, Y, X) and labels (Y, X); None for the part that is not drawn.
+    """Decode a sample as native pixels (C, Y, X) and labels (Y, X), cut back; None for the part that is not drawn.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def decode_sample(sample: Tensor, codec: Codec, spec: PairSpec) -> tuple[NDArray
     spec : PairSpec
         Of the network.
     """
-    values = sample.float().cpu().numpy()
+    values = middle(sample.float().cpu().numpy(), spec.whole)
     channels = spec.image_channels
     image = codec.decode_image(np.clip(values[:channels], -1, 1)) if channels else None
     return image, codec.decode_mask(values[channels:]) if len(values) > channels else None

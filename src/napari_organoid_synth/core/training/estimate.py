@@ -36,6 +36,7 @@ class Estimate(FrozenModel):
     free_gb: float = Field(ge=0, description="Free memory before, GiB.")
     seconds_per_step: float = Field(ge=0, description="Mean over the kinds of step.")
     minutes: float = Field(ge=0, description="Of the whole training.")
+    steps: int = Field(0, ge=0, description="Of the whole training, also where it counts in epochs.")
 
     @property
     def fits(self) -> bool:

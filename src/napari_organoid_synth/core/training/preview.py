@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from napari_organoid_synth.core.device import random_stream
+from napari_organoid_synth.core.pairs.tiling import middle
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.training.dataset import PairDataset, decode_sample
 
@@ -47,8 +48,8 @@ class PreviewWriter:
         samples = self.generator.look(streams, condition=self.condition, image_class=self.image_class)
         decoded = [decode_sample(sample, self.run.codec, self.run.spec) for sample in samples]
         # a mask generator shows the field that it draws, an image generator an empty mask
-        fields = samples.float().cpu().numpy()
+        fields = middle(samples.float().cpu().numpy(), self.run.spec.whole)
         images = [field if image is None else image for field, (image, _) in zip(fields, decoded, strict=True)]
-        nothing = np.zeros(samples.shape[-2:], np.int32)
+        nothing = np.zeros(fields.shape[-2:], np.int32)
         labels = self.labels or [nothing if mask is None else mask for _, mask in decoded]
         return self.run.write_preview(step, np.stack(images), np.stack(labels))

@@ -24,7 +24,13 @@ from napari_organoid_synth.core.training.meter import Meter
 from napari_organoid_synth.core.training.monitor import Assessment, Monitor
 from napari_organoid_synth.core.training.object_size import refuse_tiny_objects
 from napari_organoid_synth.core.training.preview import PreviewWriter
-from napari_organoid_synth.core.training.tiles import load_training_pairs, pick_tiles, refuse_one_tile, tile_warnings
+from napari_organoid_synth.core.training.tiles import (
+    in_steps,
+    load_training_pairs,
+    pick_tiles,
+    refuse_one_tile,
+    tile_warnings,
+)
 from napari_organoid_synth.core.training.timing import time_steps
 from napari_organoid_synth.core.training.transfer import find_weights, start_from
 
@@ -76,6 +82,9 @@ class Session:
         self.sampler = TileSampler(len(self.dataset), self.settings.seed)
         self.aim = Aim(self.pairs, recipe.aimed, self.settings.seed)
         self.generator: Generator = new_generator(recipe, self.run.spec).to(device)
+        if self.settings.epochs:
+            self.settings = in_steps(self.settings, self.generator, len(self.dataset))
+            self.run.note_steps(self.settings.epochs, self.settings.steps)
         self.monitor = Monitor(self.generator, self.dataset, recipe)
         self.step, self.batch, self.message = 0, self.settings.batch, ""
         if resume:
@@ -172,6 +181,7 @@ class Session:
             "tiles": len(self.dataset),
             "batch": self.batch,
             "total": self.settings.steps,
+            "epochs": self.settings.epochs,
             "seconds_per_step": metadata.seconds_per_step,
             "notes": self.generator.metadata,
         }

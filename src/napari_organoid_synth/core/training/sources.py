@@ -99,7 +99,7 @@ def keep_sources(project: Project, recipe: Recipe, folder: Path | None, resume: 
 def write_preview(run: Run, painter: UntrainedPainter, pairs: Sequence[SamplePair]) -> Path:
     """Paint new masks, objects of the real ones arranged or whole ones bent, and write them."""
     held = [pair for pair in pairs if pair.labels.any()]
-    side, draw = run.recipe.tiles.size, new_masks(held)
+    side, draw = run.recipe.tiles.side, new_masks(held)
     images, masks = [], []
     for number in range(run.recipe.train.previews):
         seed = seed_of("preview", run.recipe.train.seed, number)

@@ -35,7 +35,7 @@ from napari_organoid_synth.core.runs.run import new_generator
 from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
 from napari_organoid_synth.core.training.estimate import Estimate, StepTiming, read_timing, write_timing
 from napari_organoid_synth.core.training.object_size import refuse_tiny_objects
-from napari_organoid_synth.core.training.tiles import load_training_pairs, pick_tiles, refuse_one_tile
+from napari_organoid_synth.core.training.tiles import in_steps, load_training_pairs, pick_tiles, refuse_one_tile
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
@@ -73,18 +73,20 @@ def estimate(project: Project, recipe: Recipe, keep: bool = True) -> Estimate:
     refuse_tiny_objects(pairs, recipe)
     codec = Codec.fit(pairs, recipe.codec)
     dataset = PairDataset(pairs, pick_tiles(pairs, recipe), codec, recipe.shape)
-    generator = new_generator(recipe, codec.spec(recipe.tiles.size, recipe.shape)).to(device)
+    generator = new_generator(recipe, recipe.spec(codec)).to(device)
     try:
         timing = time_steps(project, generator, dataset, recipe, keep)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         raise refuse_one_tile(recipe.tiles.size) from None
+    steps = in_steps(recipe.train, generator, len(dataset)).steps
     return Estimate(
         needed_gb=timing.needed_gb,
         free_gb=round(free / GIB, 2),
         seconds_per_step=round(timing.seconds_per_step, 4),
-        minutes=round(timing.seconds_per_step * recipe.train.steps / 60, 1),
+        minutes=round(timing.seconds_per_step * steps / 60, 1),
+        steps=steps,
     )
 
 

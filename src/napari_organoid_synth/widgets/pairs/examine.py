@@ -108,7 +108,8 @@ def _find(
     from napari_organoid_synth.core.pairs.settings import PairSettings
     from napari_organoid_synth.core.pairs.stack_rows import choose_channels
 
-    table = choose_channels(given.find(reading[0]), reading[1]).scaled(scale)
+    table = choose_channels(given.find(reading[0]), reading[1])
+    table = table.as_whole(before.whole) if before.whole else table.scaled(scale)
     table = keep_own(keep_choices(table, before, PairSettings()), before, project)
     table = add_earlier(table, before, [path for path in given.images if is_folder(path)])
     return table if given.grades is None else with_grades(table, given.grades)
@@ -132,7 +133,7 @@ def examine_otherwise(
 def _read_again(result: Examination, settings: TileSettings, canceled: threading.Event, seed: int) -> Iterator[Step]:
     """Count tiles pair by pair (only one is in memory) and keep overlays of a few."""
     from napari_organoid_synth.core.pairs.loading import read_entry
-    from napari_organoid_synth.core.pairs.tiling import list_tiles
+    from napari_organoid_synth.core.pairs.tiling import list_tiles, used_whole
 
     rows = result.table.matched
     pictured = _random_rows(len(rows), seed)
@@ -145,7 +146,7 @@ def _read_again(result: Examination, settings: TileSettings, canceled: threading
         if entry.split == "train":
             asked = once if entry.masks else once.replace(min_objects=0)  # an image alone has no objects
             try:
-                result.tiles += sum(tile.kept for tile in list_tiles([pair], asked))
+                result.tiles += sum(tile.kept for tile in list_tiles(used_whole([pair], asked), asked))
             except UserError as error:
                 result.problem = str(error)
         if number in pictured:

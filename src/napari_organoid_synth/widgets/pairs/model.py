@@ -124,7 +124,7 @@ def describe(entry: PairEntry) -> str:
         parts += [image_text(entry), objects_text(entry)]
     if entry.image_class:
         parts.append(f"Class of the image: {entry.image_class}")
-    if entry.scale < 1 and entry.size is not None:
+    if entry.size is not None and entry.shape is not None and entry.size != entry.shape[1:]:
         parts.append(f"Used at {pixels(entry.size)}")
     if entry.pixel_size is not None:
         parts.append(f"Pixel size {entry.pixel_size[0]:.4g} µm")

@@ -54,5 +54,5 @@ def learned_tile(workspace: Workspace) -> int | None:
         except UserError:  # a damaged run is named where runs are listed
             continue
         if recipe.gan.trains:
-            return max(recipe.tiles.size, USUAL) if recipe.shape == "painter" else recipe.tiles.size
+            return max(recipe.tiles.side, USUAL) if recipe.shape == "painter" else recipe.tiles.side
     return None

@@ -253,7 +253,7 @@ class TrainWidget(ColumnDock):
         if len(self._measured) < len(self._asked):
             self._ask_next()
             return
-        self.estimate.setText(describe(self._measured, sum(recipe.train.steps for recipe in self._asked)))
+        self.estimate.setText(describe(self._measured))
 
     # --- states ---
 

@@ -132,16 +132,15 @@ def _parse(text: str) -> Estimate:
     return Estimate.parse({name: values[name] for name in Estimate.model_fields})
 
 
-def describe(estimates: Sequence[Estimate], steps: int) -> str:
+def describe(estimates: Sequence[Estimate]) -> str:
     """Describe trainings that follow one another: ``Memory 1.9 of 24 GB ✓ · about 40 min to 4,000 steps``.
 
     Parameters
     ----------
     estimates : sequence of Estimate
         One for each training.
-    steps : int
-        Of all trainings.
     """
+    steps = sum(one.steps for one in estimates)
     most = max(estimates, key=lambda one: one.needed_gb)
     size = f"Memory {most.needed_gb:.1f} of {most.free_gb:.0f} GB {'✓' if most.fits else '✕ too little'}"
     text = f"{size} · {words_for_seconds(60 * sum(one.minutes for one in estimates))} to {steps:,} steps"

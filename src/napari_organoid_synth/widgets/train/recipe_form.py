@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.generators.config import Kind, generator_config
 from napari_organoid_synth.core.pairs.settings import TileSettings
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import ONLY_TRAINED, Recipe, StartSettings, TrainSettings
 from napari_organoid_synth.core.registry import GENERATORS
 from napari_organoid_synth.widgets.forms.containers import Fold
@@ -21,7 +22,7 @@ from napari_organoid_synth.widgets.train.generator_picture import GeneratorPictu
 from napari_organoid_synth.widgets.train.headings import GENERATOR
 from napari_organoid_synth.widgets.train.start_form import StartForm
 
-SHOWN = ("tiles.size", "train.steps", "tiles.turn", "tiles.flip")
+SHOWN = ("tiles.size", "train.steps", "train.epochs", "tiles.turn", "tiles.flip")
 TITLES = {
     "gan": "Generator",
     "tiles.size": "Tile, px",
@@ -162,7 +163,9 @@ class RecipeForm(QWidget):
         title = self.generator.currentText().partition(" – ")[0]
         if not self.trains:
             return f"{title}, {self.form['tiles.size'].value} px, no training"
-        return f"{title}, {self.form['tiles.size'].value} px, {self.form['train.steps'].value:,} steps"
+        epochs = self.form["train.epochs"].value
+        length = plural(epochs, "epoch") if epochs else f"{self.form['train.steps'].value:,} steps"
+        return f"{title}, {self.form['tiles.size'].value} px, {length}"
 
     @property
     def trains(self) -> bool:
