@@ -89,8 +89,10 @@ def _list_study(as_json: bool, **given: Any) -> None:
     """Print the settings of a study, by default of the first."""
     from napari_organoid_synth.core.setting_list import list_settings
     from napari_organoid_synth.core.studies.catalog import STUDIES, study_settings
+    from napari_organoid_synth.core.studies.settings import Size
 
-    name, size = given["name"] or next(iter(STUDIES)), given["size"] or "small"
+    name: str = given["name"] or next(iter(STUDIES))
+    size: Size = given["size"] or "small"
     show_settings("study", list_settings(study_settings(name, "", size, *(given["overrides"] or ()))), as_json)
 
 
