@@ -258,7 +258,7 @@ def study(
     from napari_organoid_synth.core.studies.study import study as run_study
 
     folder = out or Path(f"{name}-study")
-    settings = settings_in(folder, name, str(data or ""), size, overrides or ())  # type: ignore[arg-type]
+    settings = settings_in(folder, name, str(data or ""), size, overrides or ())
     refuse_missing(settings)
     project = Project(folder / PROJECT)
     own = JobFolder(job) if job else project.job("study")

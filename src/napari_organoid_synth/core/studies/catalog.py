@@ -46,7 +46,7 @@ class Study:
     sizes: str
     plan: str
 
-    def settings(self, size: Size) -> StudySettings:
+    def settings(self, size: str) -> StudySettings:
         """Return the settings of a size."""
         settings: StudySettings = load(self.sizes)[size]
         return settings
@@ -57,8 +57,7 @@ TWO_CORES, CARD = "two processor cores, 8 GB of memory", "a graphics card"
 STUDIES: dict[str, Study] = {
     "organoid": Study(
         title="Synthetic bright-field images of cerebral organoids",
-        paper="Brémond Martin et al. 2022, AAEGAN loss optimizations supporting data augmentation on cerebral organoid "
-        "bright-field images, VISAPP",
+        paper="Brémond Martin et al. 2022, VISAPP",
         question="Which of five generators, and which of six losses of an adversarial autoencoder, draws organoids "
         "that are like the originals and help a U-Net?",
         data="images/ and masks/ of one organoid each, at least eight pairs of any size, grey or RGB",
@@ -69,7 +68,7 @@ STUDIES: dict[str, Study] = {
     ),
     "em": Study(
         title="Electron micrographs painted on masks of mitochondria and membranes",
-        paper="pix2pix with three discriminators for mitochondria in electron microscopy",
+        paper="a study of pix2pix with three discriminators for mitochondria",
         question="Do painted micrographs, on membranes that were predicted by transfer, help a U-Net to find "
         "mitochondria?",
         data="images/ and masks/ of two sets: one with membranes and mitochondria, one with mitochondria alone",
@@ -80,7 +79,7 @@ STUDIES: dict[str, Study] = {
     ),
     "blastocyst": Study(
         title="Synthetic human blastocysts by grade",
-        paper="Progressive growing and style-based generators for time-lapse images of human blastocysts",
+        paper="a study of ProGAN and StyleGAN on images of human blastocysts",
         question="Does ProGAN or StyleGAN draw blastocysts of a grade that are like real ones of that grade?",
         data="images/ without masks, at least sixteen, and a table (CSV) with the grade beside the name of each image",
         needs={"small": TWO_CORES, "published": CARD},
@@ -90,7 +89,7 @@ STUDIES: dict[str, Study] = {
     ),
     "spheroid": Study(
         title="Spheroids found by an adversarial multiscale network",
-        paper="Multiscale deep adversarial network for the segmentation of spheroids",
+        paper="a study of a multiscale deep adversarial network for spheroids",
         question="Does an adversary help a network to find spheroids, on easy and on hard images?",
         data="images/ and masks/ of one spheroid each, at least twelve pairs",
         needs={"small": TWO_CORES, "published": CARD},
@@ -100,8 +99,7 @@ STUDIES: dict[str, Study] = {
     ),
     "tissue": Study(
         title="Structure-preserving synthesis of tissue with touching cells",
-        paper="Tasnádi, Sliz-Nagy and Horváth 2023, Structure preserving adversarial generation of labeled training "
-        "samples for single-cell segmentation, Cell Reports Methods",
+        paper="Tasnádi, Sliz-Nagy and Horváth 2023, Cell Reports Methods",
         question="Do masks that are drawn as flows, and images painted onto them, help StarDist and Cellpose?",
         data="images/ and masks/ with a number for each cell, at least eight pairs",
         needs={"small": TWO_CORES, "published": CARD},
@@ -126,7 +124,7 @@ def find_study(name: str) -> Study:
     return STUDIES[name]
 
 
-def study_settings(name: str, data: str = "", size: Size = "small", *overrides: str) -> StudySettings:
+def study_settings(name: str, data: str = "", size: str = "small", *overrides: str) -> StudySettings:
     """Return the settings of a study at a size.
 
     Parameters
@@ -177,7 +175,7 @@ def listed() -> dict[str, dict[str, Any]]:
 
 
 def settings_in(
-    folder: Path, name: str, data: str = "", size: Size | None = None, overrides: Sequence[str] = ()
+    folder: Path, name: str, data: str = "", size: str | None = None, overrides: Sequence[str] = ()
 ) -> StudySettings:
     """Return the settings for a study in a folder: those of its ``study.yaml`` where there is one; what is given wins.
 

@@ -39,10 +39,11 @@ class Prose:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side, with a text above."""
+    """Pictures side by side, with a text above; ``layout`` is ``tiles`` at their own pixels, or ``row`` in columns."""
 
     pictures: Sequence[Picture]
     caption: str = ""
+    layout: str = "tiles"
 
 
 @dataclass(frozen=True)

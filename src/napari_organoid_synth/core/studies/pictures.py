@@ -74,7 +74,8 @@ def error_gallery(project: Project, name: str, result: GainResult, titles: Mappi
         if path.is_file():
             caption = f"{titles.get(key, key)}: Dice {arm.per_image[image]['dice']:.3f}"
             pictures.append(album.whole(decode_png(path.read_bytes()), caption))
-    return [Gallery(pictures, f"Errors in {image}, in which the rows differ most. {COLOURS}")] if pictures else []
+    caption = f"Errors in {image}, in which the rows differ most. {COLOURS}"
+    return [Gallery(pictures, caption, "row")] if pictures else []
 
 
 def _places(number: int, wanted: int) -> list[int]:

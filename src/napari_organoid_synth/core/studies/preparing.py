@@ -60,6 +60,10 @@ def find_data(folder: str, no_masks: bool = False) -> Data:
         table = find_pairs(images if images.is_dir() else path, no_masks=True)
     elif images.is_dir() and masks.is_dir():
         table = find_pairs(images, masks)
+    elif images.is_dir():
+        raise UserError(
+            f"{path} has images/ and no masks/.", "Expected both, with the same file names.", "Add the masks."
+        )
     else:
         table = find_pairs(path)
     return Data(table, _fingerprint(table))

@@ -39,6 +39,11 @@ class StudySettings(Settings):
     seed: int = Field(0, ge=0, description="The same seed gives the same tables.")
     device: DeviceName = "auto"
     threads: Threads = 0
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto",
+        description="Arithmetic inside the generators; auto keeps the faster, so that figures differ a little between "
+        "computers.",
+    )
 
 
 def commented(settings: StudySettings, heading: str) -> str:
