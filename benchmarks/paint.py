@@ -97,6 +97,11 @@ class Hand:
     def _take(self, message: Any) -> None:
         self.answered(message.serial)
 
+    @property
+    def waiting(self) -> int:
+        """Events whose pixels were never drawn; they are in no percentile."""
+        return len(self._events)
+
     def asked(self, serial: int) -> None:
         """Note that a request was sent for all events so far."""
         self._events = [(at, number or serial) for at, number in self._events]
@@ -172,7 +177,7 @@ def paint(hand: Hand, seconds: float) -> dict[str, Any]:
         wait(300)
     wait(1000)
     lag.timer.stop()
-    summed = {"strokes": number, "events": len(hand.follows)}
+    summed = {"strokes": number, "events": len(hand.follows), "unanswered": hand.waiting}
     for name, delays in (("label", hand.own), ("image", hand.follows)):
         p50, p95 = np.percentile(delays, (50, 95))
         summed |= {f"{name}_p50_ms": round(p50), f"{name}_p95_ms": round(p95), f"{name}_max_ms": round(max(delays))}

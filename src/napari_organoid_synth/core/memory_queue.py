@@ -21,7 +21,7 @@ NEEDED_GB = {
     "train": 2.0, "pipeline": 2.0, "adapt": 2.0, "sketch": 2.0, "segment": 2.0, "gain": 2.0, "try": 2.0,
     "annotate": 2.0, "study": 2.0, "generate": 1.0, "fill": 1.0, "predict": 1.0,
 }  # fmt: skip
-"""Commands that need much memory, GiB: what is reckoned with where nothing was measured."""
+"""Commands that need much memory, GiB: guesses for where nothing was measured, rather too large than too small."""
 
 
 def waits_for(project: Project, verb: str, folder: JobFolder) -> str:

@@ -145,7 +145,11 @@ def folds_sentence(folds: Sequence[Fold]) -> str:
     --------
     >>> folds_sentence([Fold(train=("b",), test=("a",)), Fold(train=("a",), test=("b", "c"))])
     'Tested in 2 folds, 1 to 2 images each.'
+    >>> folds_sentence([])
+    'Nothing is tested.'
     """
+    if not folds:
+        return "Nothing is tested."
     few, many = (pick(len(fold.test) for fold in folds) for pick in (min, max))
     images = plural(few, "image") if few == many else f"{few} to {many} images"
     return f"Tested in {len(folds)} folds, {images} each." if len(folds) > 1 else f"Tested once, on {images}."

@@ -215,9 +215,8 @@ def _mask(labels: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    from napari_organoid_synth.core.device import (
-        is_out_of_memory,
-    )  # with torch, which painting with pairs does not need
+    # with torch, which painting with pairs does not need
+    from napari_organoid_synth.core.device import is_out_of_memory
 
     return is_out_of_memory(error)
 

@@ -13,9 +13,8 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, 
 from napari_organoid_synth.core.samples.store import VERDICTS, Verdict
 from napari_organoid_synth.widgets.curate.tile_drag import offered
 from napari_organoid_synth.widgets.shared.controls import named
-from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
+from napari_organoid_synth.widgets.shared.theme import LETTERS, VERDICT_COLOURS
 
-LETTERS: dict[Verdict, str] = {"new": "N", "accepted": "A", "rejected": "R"}
 ICON = 16
 
 

@@ -10,9 +10,9 @@ from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.samples.store import VERDICTS, Verdict
-from napari_organoid_synth.widgets.curate.chips import LETTERS, Chips
+from napari_organoid_synth.widgets.curate.chips import Chips
 from napari_organoid_synth.widgets.curate.gallery import GalleryView
-from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS
+from napari_organoid_synth.widgets.shared.theme import LETTERS, VERDICT_COLOURS
 
 HINTS: dict[Verdict, str] = {
     "new": "Nothing is waiting for a verdict.",

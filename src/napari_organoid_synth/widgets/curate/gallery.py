@@ -20,11 +20,10 @@ from qtpy.QtGui import QBrush, QColor, QDrag, QPainter, QPen, QPixmap, QPolygon
 from qtpy.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate
 
 from napari_organoid_synth.core.samples.store import SampleRow, Verdict
-from napari_organoid_synth.widgets.curate.chips import LETTERS
 from napari_organoid_synth.widgets.curate.tile_drag import drag_data, offered
 from napari_organoid_synth.widgets.shared.sample_model import SampleModel, unbroken
 from napari_organoid_synth.widgets.shared.shortcuts import action_for
-from napari_organoid_synth.widgets.shared.theme import VERDICT_COLOURS, theme_colour
+from napari_organoid_synth.widgets.shared.theme import LETTERS, VERDICT_COLOURS, theme_colour
 
 SIDES = range(64, 193)
 NAMED = 80

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LETTERS = {"new": "N", "accepted": "A", "rejected": "R"}
+"""Of the verdicts, so that they are not told by colour alone."""
 VERDICT_COLOURS = {"new": "#999999", "accepted": "#009E73", "rejected": "#D55E00", "flagged": "#E69F00"}
 """Okabe-Ito; always shown together with a letter or a shape."""
 

@@ -185,11 +185,6 @@ class RunView(QWidget):
         self.monitor_label.setText(self.curves.words)
         self.monitor_label.setVisible(bool(self.curves.words))
 
-    def look(self) -> None:
-        """Bring the newest samples into view."""
-        self.preview.reveal()
-        self._want_preview(self.history.maximum())
-
     def can_resume(self) -> bool:
         """Return whether the run can be resumed: it has a recipe and a checkpoint and was not completed."""
         if self.shown is None or not (self.shown.path / "recipe.yaml").exists():
