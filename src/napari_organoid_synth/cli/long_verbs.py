@@ -254,7 +254,8 @@ def study(
     from napari_organoid_synth.core.job import JobFolder, unless_canceled
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.studies.catalog import settings_in
-    from napari_organoid_synth.core.studies.study import PROJECT, refuse_missing
+    from napari_organoid_synth.core.studies.settings import PROJECT
+    from napari_organoid_synth.core.studies.study import refuse_missing
     from napari_organoid_synth.core.studies.study import study as run_study
 
     folder = out or Path(f"{name}-study")

@@ -24,6 +24,7 @@ WORK = {
     "fill": "filling a gap", "export": "export", "segment": "comparison", "gain": "comparison", "try": "quick try",
     "predict": "segmenting images", "annotate": "annotation", "adapt": "images without masks", "sketch": "first pairs",
     "share": "model file", "import-model": "model file", "report": "report",
+    "study": "published study",
 }  # fmt: skip
 """What each command does, in words."""
 _NUMBERED = re.compile(r"(?:run )?(\d+)")

@@ -24,7 +24,8 @@ from napari_organoid_synth.core.studies.parts import Results
 from napari_organoid_synth.core.studies.pictures import sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, fingerprint_of, preparing
 from napari_organoid_synth.core.studies.set_table import LEGEND, MARK, set_table
-from napari_organoid_synth.core.studies.study import PROJECT, Plan
+from napari_organoid_synth.core.studies.settings import PROJECT
+from napari_organoid_synth.core.studies.study import Plan
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
 LEAST = 16

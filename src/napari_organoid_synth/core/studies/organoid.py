@@ -27,7 +27,8 @@ from napari_organoid_synth.core.studies.parts import Part, Results
 from napari_organoid_synth.core.studies.pictures import error_gallery, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
 from napari_organoid_synth.core.studies.set_table import LEGEND, SEVEN, set_table
-from napari_organoid_synth.core.studies.study import PROJECT, Plan
+from napari_organoid_synth.core.studies.settings import PROJECT
+from napari_organoid_synth.core.studies.study import Plan
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
 LEAST = 8

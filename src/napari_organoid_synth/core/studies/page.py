@@ -22,9 +22,8 @@ from napari_organoid_synth.core.report.pictures import Picture
 from napari_organoid_synth.core.report.rendering import Table, environment
 from napari_organoid_synth.core.studies.catalog import Study
 from napari_organoid_synth.core.studies.parts import PartRecord, Values
-from napari_organoid_synth.core.studies.settings import FILE, StudySettings
+from napari_organoid_synth.core.studies.settings import FILE, PAGE, StudySettings
 
-PAGE = "study.html"
 NOT_KNOWN = "not known"
 """In place of a published figure that is not known here: none is made up."""
 

@@ -16,8 +16,8 @@ from napari_organoid_synth.core.frozen_model import Settings
 from napari_organoid_synth.core.plain_values import MAX_YAML, from_yaml, read_text, reason
 
 Size = Literal["small", "published"]
-FILE = "study.yaml"
-"""The settings of a study, in its folder."""
+FILE, PAGE, PROJECT = "study.yaml", "study.html", "project"
+"""In the folder of a study: its settings, its page, and its main project, which can be opened like any other."""
 WIDTH = 100
 """Characters of a line of comments."""
 

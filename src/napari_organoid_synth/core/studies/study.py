@@ -15,9 +15,6 @@ from napari_organoid_synth.core.studies.parts import Part, Results, done_parts, 
 from napari_organoid_synth.core.studies.settings import FILE, StudySettings, write_settings
 from napari_organoid_synth.core.synthesis.stages import TOTAL
 
-PROJECT = "project"
-"""The main project of a study, in its folder: can be opened like any other."""
-
 
 @dataclass(frozen=True)
 class Plan:

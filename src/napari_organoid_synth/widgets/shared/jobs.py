@@ -21,6 +21,7 @@ from napari_organoid_synth.core.job import Event, Failed, Finished, Heartbeat, J
 from napari_organoid_synth.core.memory_queue import waits_for
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.runs.titles import job_title
+from napari_organoid_synth.core.studies.settings import PROJECT, StudySettings
 from napari_organoid_synth.widgets.shared.background import start_worker
 from napari_organoid_synth.widgets.shared.job_process import Waits, follow
 
@@ -123,8 +124,7 @@ class JobRunner(QObject):
         RuntimeError
             If this runner follows a job already.
         """
-        if self.running:
-            raise RuntimeError(f"{self.verb} is already running in {self.folder.path if self.folder else '?'}")
+        self._refuse_second()
         self.verb, self.files = verb, tuple(files)
         if resume is not None:
             folder, arguments = resume, [verb, str(project.path), "--resume", resume.path.name]
@@ -134,10 +134,46 @@ class JobRunner(QObject):
             recipe = folder.path / "settings.yaml"
             recipe.write_text(settings.to_yaml() if settings is not None else "{}\n", encoding="utf-8")
             arguments = [verb, str(project.path), *map(str, files), "--recipe", str(recipe)]
+        self._launch(folder, project, arguments)
+        return folder
+
+    def start_study(self, folder: Path, settings: StudySettings) -> JobFolder:
+        """Launch a published study, or go on with it; its job lies in the main project of its folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the study.
+        settings : StudySettings
+            Whose name, images and size are used; everything else is as in the folder's ``study.yaml``, if there is one.
+
+        Raises
+        ------
+        RuntimeError
+            If this runner follows a job already.
+        """
+        self._refuse_second()
+        project = Project(folder / PROJECT)
+        running = [job for job in project.running_jobs().values() if job.info.get("verb") == "study"]
+        if running:
+            self.attach(running[0])
+            return running[0]
+        job = project.job("study")
+        self._launch(
+            job, project, ["study", settings.name, settings.data, "--out", str(folder), "--size", settings.size]
+        )
+        return job
+
+    def _refuse_second(self) -> None:
+        if self.running:
+            raise RuntimeError(f"{self.verb} is already running in {self.folder.path if self.folder else '?'}")
+
+    def _launch(self, folder: JobFolder, project: Project, arguments: list[str]) -> None:
+        """Start the process, once there is memory for it, and follow it."""
+        verb = self.verb
         self._now = now = threading.Event()
         waits = lambda: "" if now.is_set() else waits_for(project, verb, folder)  # noqa: E731
         self._follow(folder, project, [*arguments, "--job", str(folder.path)], waits)
-        return folder
 
     def attach(self, folder: JobFolder) -> None:
         """Follow a job that is already running: its history comes first, then new events."""

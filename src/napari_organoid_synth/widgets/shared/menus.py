@@ -26,6 +26,7 @@ DOCKS = {
     "Scores": "scores.dock:ScoresWidget",
     "Blind test": "blind.dock:BlindWidget",
     "Measure": "segment.dock:SegmentWidget",
+    "Studies": "studies.dock:StudiesWidget",
     "Export": "export.dock:ExportWidget",
 }
 WIDE = ("Curate", "Map")

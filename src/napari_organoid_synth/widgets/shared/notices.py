@@ -47,6 +47,8 @@ def notice(project: Project, verb: str, folder: JobFolder, result: Mapping[str, 
         return Notice(
             f"{plural(int(result['pairs']), 'pair')} painted.", "Look at the pairs", "Curate", result.get("project", "")
         )
+    if verb == "study":
+        return Notice("The study is done.", "Look at it", "Studies")
     made = int(result.get({"generate": "added", "pipeline": "pairs"}.get(verb, ""), 0))
     if made:
         return Notice(

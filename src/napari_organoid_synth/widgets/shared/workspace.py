@@ -146,10 +146,10 @@ class Workspace(QObject):
         assert self._project is not None
         return self._project
 
-    def _leave(self) -> None:
+    def _leave(self, closing: bool = False) -> None:
         self._save_settings()
-        for runner in self._runners.values():
-            if runner.running:
+        for verb, runner in self._runners.items():
+            if runner.running and (closing or verb != "study"):  # a study is of no project that is open
                 runner.detach()
         if self._store is not None:
             self._store.close()
@@ -357,7 +357,7 @@ class Workspace(QObject):
         runners = self.running()
         if self._renderer is not None:  # before the project is left, which would not wait for it
             self._renderer.stop(wait=True)
-        self._leave()
+        self._leave(closing=True)
         for runner in runners:
             runner.wait()
         self._project = None

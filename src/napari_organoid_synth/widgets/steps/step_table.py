@@ -35,7 +35,9 @@ STEPS = (
         ("Scores", "Blind test"),
         "Look through the synthetic pairs, and keep the good ones.",
     ),
-    Step("Measure", ("Measure",), "Measure whether the pairs improve a segmenter, on images that it never saw."),
+    Step(
+        "Measure", ("Measure", "Studies"), "Measure whether the pairs improve a segmenter, on images that it never saw."
+    ),
     Step("Export", ("Export",), "Write the accepted pairs for other programs."),
 )
 PAGE_NAMES = {
@@ -45,6 +47,8 @@ PAGE_NAMES = {
     "Runs": "Runs",
     "Scores": "Scores",
     "Blind test": "Blind test",
+    "Measure": "My pairs",
+    "Studies": "Published studies",
 }
 """How the pages of a step that has several are called on their tabs."""
 
