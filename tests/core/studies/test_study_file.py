@@ -24,7 +24,7 @@ def test_the_file_says_what_each_setting_means_and_is_read_again(tmp_path):
 
 def test_what_is_given_wins_and_comments_stay_where_nothing_changes(tmp_path):
     write_settings(tmp_path, study_settings("organoid", "a"), "x")
-    (tmp_path / FILE).write_text((tmp_path / FILE).read_text().replace("epochs: 400", "epochs: 7  # mine"))
+    (tmp_path / FILE).write_text((tmp_path / FILE).read_text().replace("epochs: 600", "epochs: 7  # mine"))
     there = settings_in(tmp_path, "organoid")
     assert (there.epochs, there.data) == (7, "a")
     write_settings(tmp_path, there, "x")

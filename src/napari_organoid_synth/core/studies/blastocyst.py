@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,18 +89,21 @@ def _grades(settings: BlastocystSettings) -> Path:
 
 def _recipe(settings: BlastocystSettings, generator: Mapping[str, Any], images: int) -> Recipe:
     """Return the recipe of a generator of whole images without masks."""
+    steps = math.ceil(1000 * settings.kimg / (1.5 * settings.batch))  # small sizes have more images in a step
     return Recipe.parse(
         {
             "gan": dict(generator),
             "draws": "images",
             "tiles": {"size": settings.side, "whole": settings.side, "turn": False, "flip": False, "min_objects": 0},
             "train": {
-                "epochs": max(1, round(1000 * settings.kimg / max(images, 1))),
+                "epochs": max(1, math.ceil(1000 * settings.kimg / max(images, 1))),
                 "batch": settings.batch,
                 "seed": settings.seed,
                 "device": settings.device,
                 "threads": settings.threads,
                 "precision": settings.precision,
+                "preview_every": max(1, steps // 12),
+                "checkpoint_every": max(1, steps // 20),
                 "keep": 1,
             },
         }

@@ -57,7 +57,7 @@ PUBLISHED = BlastocystSettings(
 SMALL = PUBLISHED.replace(
     size="small",
     side=64,
-    kimg=24.0,
+    kimg=20.0,
     generators={
         "progan": {
             **{"name": "progan", "first_size": 16, "batch_growth": 16, **_RATE},

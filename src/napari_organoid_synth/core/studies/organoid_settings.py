@@ -96,7 +96,7 @@ SMALL = PUBLISHED.replace(
         "infogan": {"name": "infogan", "augment": "none", "generator_channels": 32, "discriminator_channels": 32},
         "aae": {"name": "aae", "loss": "bce"},
     },
-    epochs=400,
+    epochs=600,
     batch=16,
     restarts=3,
     segmenter=UNetConfig(channels=16, depth=3, whole=True, tile=64, batch=8).model_dump(),
