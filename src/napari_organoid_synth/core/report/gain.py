@@ -17,7 +17,7 @@ from napari_organoid_synth.core.gain.results import (
     arm_key,
     varied,
 )
-from napari_organoid_synth.core.gain.sentences import OPTIMISTIC, gain_verdict
+from napari_organoid_synth.core.gain.sentences import gain_verdict, optimistic
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.charts import DotPlot
 from napari_organoid_synth.core.report.contents import Contents
@@ -54,7 +54,7 @@ def gain(contents: Contents) -> Section | None:
     rows, score = result.table, result.score
     verdict = gain_verdict(result)
     content = Gain(
-        warning=f"{OPTIMISTIC} This is the paper protocol." if result.design.paper_protocol else "",
+        warning=f"{warned} This is the paper protocol." if (warned := optimistic(result.design)) else "",
         verdict=verdict if verdict != "\n".join(result.sentences) else "",
         sentences=result.sentences,
         progress=tuple(_progress(result.tasks)),
@@ -179,6 +179,11 @@ def _design(design: Design, rows: Sequence[TableRow]) -> str:
     )
     if design.paper_protocol:
         return f"{text}One generator was trained on all images, including those that are tested."
+    if design.masks_on_all:
+        return (
+            f"{text}One generator of masks was trained on all images, including those that are tested; painters were "
+            "trained again in each fold, without its test images."
+        )
     if design.pairs_from == "store":
         return f"{text}Synthetic pairs are those of the project, whose generators saw no test image."
     return f"{text}Generators were trained again in each fold, without its test images."
