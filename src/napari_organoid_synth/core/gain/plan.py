@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import data_of
+from napari_organoid_synth.core.segmentation.segmenters.whole_images_config import is_hard
 
 SIMULATED_CLASSES = {"mitochondria", "membranes"}
 """The only named classes that a simulator draws."""
@@ -33,6 +34,7 @@ class Plan:
     grouping: Grouping
     mask_kind: Any
     warnings: list[str]
+    hard: tuple[str, ...] = ()
 
 
 def make_plan(project: Project, settings: GainSettings, generators: Generators) -> Plan:
@@ -86,8 +88,10 @@ def make_plan(project: Project, settings: GainSettings, generators: Generators) 
     for place in places(settings, folds):
         for task in maker.tasks(place):
             tasks.setdefault(task.key, task)
+    pattern = getattr(settings.segmenter, "hard", "")
+    hard = tuple(entry.name for entry in rows if pattern and is_hard(entry, pattern))
     warnings = [*_warnings(settings, grouping, folds, aside), *scored.warnings([*tested, *aside])]
-    return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()])
+    return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()], hard)
 
 
 def _refuse_unclear(settings: GainSettings) -> None:

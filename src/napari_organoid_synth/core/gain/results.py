@@ -340,6 +340,8 @@ class Design(FrozenModel):
         Share of the training images and ratio that `GainResult.arms` shows; a chosen ratio goes before this one.
     paper_protocol, masks_on_all : bool
         Whether generators saw the test images, or the generator of the masks alone.
+    hard : tuple of str
+        Images that are hard by the settings of the segmenter, those put aside included.
     pairs_from : {"folds", "store"}
         Whether generated pairs are of generators trained in each fold, or those of the project.
     """
@@ -353,6 +355,7 @@ class Design(FrozenModel):
     ratio: float = 1.0
     paper_protocol: bool = False
     masks_on_all: bool = False
+    hard: tuple[str, ...] = ()
     pairs_from: Literal["folds", "store"] = "folds"
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from napari_organoid_synth.core.gain.curve_figure import curves_svg
 from napari_organoid_synth.core.gain.figures import bars, colour_of, intervals
+from napari_organoid_synth.core.gain.protocol_scores import easy_and_hard, scores_over_folds
 from napari_organoid_synth.core.gain.results import (
     Design,
     GainResult,
@@ -43,6 +44,7 @@ class Gain:
     bars: str
     curves: str
     thresholds: tuple[tuple[str, str], ...]
+    difficulty: Table | None
     errors: Errors | None
 
 
@@ -66,6 +68,7 @@ def gain(contents: Contents) -> Section | None:
         bars=bars(rows, score),
         curves=curves_svg(result.curves),
         thresholds=tuple(_thresholds(result)),
+        difficulty=_difficulty(result),
         errors=errors(contents, result, {arm_key(row.arm, row.generator): _title(row) for row in reversed(rows)}),
     )
     return Section("What synthetic pairs gained", "gain", content)
@@ -159,6 +162,28 @@ def _images(result: GainResult) -> DotPlot | None:
         return None
     dice = [(title_of(name), [arm.per_image[image]["dice"] for image in common]) for name, arm in arms.items()]
     return DotPlot.of(dice, "Dice of each test image")
+
+
+def _difficulty(result: GainResult) -> Table | None:
+    """Return precision, recall and F of easy and of hard images, mean ± SD over folds; None without hard ones."""
+    easy, hard = easy_and_hard(result)
+    if not easy or not hard:
+        return None
+    rows = [
+        [
+            title_of(arm),
+            *(
+                scores_over_folds(result, arm, score, among).summary
+                for among in (easy, hard)
+                for score in ("precision", "recall", "f")
+            ),
+        ]
+        for arm in result.arms
+    ]
+    kinds = [f"{plural(len(easy), 'easy image')}", f"{plural(len(hard), 'hard image')}"]
+    return Table(
+        ["Trained on", *(f"{score}, {kind}" for kind in kinds for score in ("Precision", "Recall", "F"))], rows
+    )
 
 
 def _title(row: TableRow) -> str:
