@@ -23,7 +23,10 @@ if "--dry-run" in sys.argv:
     if os.environ.get("FAKE_JOB") == "refuse":
         print("organoid-synth: The tile is 96 px. pix2pix takes 64, 128, 256, 512 px.", file=sys.stderr)
         sys.exit(1)
-    print(json.dumps({"needed_gb": 1.93, "free_gb": 24.0, "seconds_per_step": 0.57, "minutes": 38.0}))
+    recipe = Path(sys.argv[sys.argv.index("--recipe") + 1]).read_text()
+    steps = next(int(line.split()[1]) for line in recipe.splitlines() if line.startswith("  steps:"))
+    found = {"needed_gb": 1.93, "free_gb": 24.0, "seconds_per_step": 0.57, "minutes": 38.0, "steps": steps}
+    print(json.dumps(found))
     sys.exit(0)
 
 folder = Path(sys.argv[sys.argv.index("--job") + 1])

@@ -95,6 +95,8 @@ class Pipeline(Ended):
     decode: dict[str, Any] = Field(description="Check of the drawn masks.")
     pairs: int = Field(description="Samples made.")
     samples: list[str] = Field(description="Names of the samples made.")
+    files: list[str] = Field(description="Label images made, where masks are made alone.")
+    checkpoint: str = Field(description="Step of the mask generator that draws.")
 
 
 class Gain(Ended):

@@ -263,3 +263,13 @@ def test_subsets_are_nested_and_of_the_published_sizes():
     assert subset(names[::-1], 0.375, seed=3) == subset(names, 0.375, seed=3)
     assert len(subset(names[:2], 0.01)) == 1
     assert len({subset(names, 0.375, seed) for seed in range(8)}) > 3
+
+
+@pytest.mark.parametrize("design", ["k-fold", "grouped"])
+def test_folds_are_balanced_by_objects(design):
+    counts = {f"i{number}": count for number, count in enumerate([100, 90, 40, 30, 20, 10, 5, 5])}
+    groups = {name: name for name in counts}
+    folds = make_folds(groups, design, 3, counts=counts)
+    assert sorted(sum(counts[name] for name in fold.test) for fold in folds) == [100, 100, 100]
+    assert all_tests(folds) == sorted(counts)
+    assert folds == make_folds(dict(reversed(groups.items())), design, 3, counts=counts)

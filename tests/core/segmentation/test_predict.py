@@ -29,6 +29,7 @@ from napari_organoid_synth.core.segmentation.catalog import (
     list_segmenters,
     write_training_note,
 )
+from napari_organoid_synth.core.segmentation.measurements import read_rows
 from napari_organoid_synth.core.segmentation.predict import enlarged, find_planes, predict
 from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet import UNet
@@ -140,6 +141,22 @@ def test_files_hold_what_the_segmenter_says_and_what_made_them(project, images, 
     assert warned.startswith("1 of 2 images were trained on (a2)")
 
 
+def test_every_object_is_measured(project, images, tmp_path):
+    out = tmp_path / "out"
+    result = run(project, images=str(images), folder=str(out))[-1].result
+    assert result["measurements"] == str(out / "measurements.csv")
+    rows, labels = read_rows(out), read_labels(out / "a2_labels.ome.tif")
+    assert list(rows) == ["a2", "a10"]
+    areas = {int(row["object"]): int(row["area_px"]) for row in rows["a2"]}
+    assert areas == {number: int((labels == number).sum()) for number in np.unique(labels[labels > 0])}
+    first = rows["a2"][0]
+    inside = labels == int(first["object"])
+    assert float(first["mean_intensity"]) == pytest.approx(IMAGE[inside].mean(), rel=1e-5)
+    (out / "measurements.csv").unlink()
+    assert run(project, images=str(images), folder=str(out))[-1].result["images"] == 0
+    assert read_rows(out) == rows  # measured again, not marked again
+
+
 def test_what_is_done_is_not_done_again(project, images, tmp_path):
     where = {"images": str(images), "folder": str(tmp_path / "out")}
     run(project, **where)
@@ -188,7 +205,7 @@ def test_a_stop_keeps_whole_files_and_goes_on(project, images, tmp_path):
             control.cancel()
     assert isinstance(event, Finished)
     assert event.reason == "canceled"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a2_labels.ome.tif"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a2_labels.ome.tif", "measurements.csv"]
     assert run(project, images=str(images), folder=str(tmp_path / "out"))[-1].result["done_before"] == 1
 
 
@@ -293,7 +310,9 @@ def test_files_of_one_name_from_two_folders_are_two_predictions(project, tmp_pat
     for images in [folders] if at_once else folders:
         assert run(project, images=images, folder=out)[-1].result["failed"] == {}
     names = ["A1_img", "B2_img"] if at_once else ["img", "B2_img"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{n}_labels.ome.tif" for n in names)
+    files = [*(f"{n}_labels.ome.tif" for n in names), "measurements.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(files)
+    assert set(read_rows(tmp_path / "out")) == set(names)
     for name, (folder, image) in zip(names, pixels.items(), strict=True):
         path = tmp_path / "out" / f"{name}_labels.ome.tif"
         np.testing.assert_array_equal(read_labels(path), labels_of(image, project))
@@ -312,7 +331,7 @@ def test_files_of_one_name_from_two_folders_are_two_predictions(project, tmp_pat
 def test_a_stack_is_marked_as_asked_and_says_so(project, tmp_path, planes, expected, sentence):
     tifffile.imwrite(tmp_path / "stack.tif", STACK, photometric="minisblack")
     events = run(project, images=str(tmp_path / "stack.tif"), folder=str(tmp_path / "out"), planes=planes)
-    (path,) = (tmp_path / "out").iterdir()
+    (path,) = (tmp_path / "out").glob("*.tif")
     assert path.name == f"stack{'' if planes == 'max' else '_z003'}_labels.ome.tif"
     np.testing.assert_array_equal(read_labels(path), labels_of(expected, project))
     assert sentence in [event.text for event in events if isinstance(event, Warned)]

@@ -309,6 +309,7 @@ def test_layers_become_planes(shape, rgb, channels, planes, lead):
 def test_a_flow_comes_back_as_a_layer_in_colour_at_the_place_of_its_image(dock, project, tmp_path, qtbot):
     pytest.importorskip("cellpose")
     from napari_organoid_synth.core.job import Control
+    from napari_organoid_synth.core.segmentation.measurements import read_rows
     from napari_organoid_synth.core.segmentation.predict import predict
     from napari_organoid_synth.core.segmentation.segmenters.base import SegmentSpec
     from napari_organoid_synth.core.segmentation.segmenters.cellpose import Cellpose
@@ -344,8 +345,10 @@ def test_a_flow_comes_back_as_a_layer_in_colour_at_the_place_of_its_image(dock, 
     assert tuple(flow.translate) == (0, 3, 4)
     copy_predictions(tmp_path / PREDICTED, tmp_path / "mine")
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
-        f"my_cells_z00{page}_{what}.ome.tif" for page in (1, 2) for what in ("flow", "labels")
+        *[f"my_cells_z00{page}_{what}.ome.tif" for page in (1, 2) for what in ("flow", "labels")],
+        "measurements.csv",
     ]
+    assert set(read_rows(tmp_path / "mine")) == {"my_cells_z001", "my_cells_z002"}
 
 
 def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, tmp_path):
@@ -376,7 +379,7 @@ def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, 
     assert not labels.data.any()  # noise holds no objects
     assert tuple(labels.scale) == tuple(probability.scale) == (2, 0.5, 0.5)
     assert tuple(labels.translate) == (0, 3, 4)
-    assert apply.outcome.text().startswith("2 images segmented.")
+    assert apply.outcome.text().startswith("2 images segmented, each object in measurements.csv.")
     apply.export(tmp_path / "mine")
     qtbot.waitUntil(lambda: "copied" in apply.outcome.text(), timeout=20_000)
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [

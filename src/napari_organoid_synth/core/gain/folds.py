@@ -82,6 +82,7 @@ def make_folds(
     seed: int = 0,
     series: Sequence[str] = (),
     strata: Mapping[str, str] | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> list[Fold]:
     """Split images into folds.
 
@@ -109,6 +110,9 @@ def make_folds(
         then tested together, and only at the ends of a block does one lie beside a training image.
     strata : mapping of str to str, optional
         Name of every image to its class or treatment; a ``test_share`` takes a share of each.
+    counts : mapping of str to int, optional
+        Objects in every image: images of ``k-fold``, and groups, are dealt out so that folds have nearly as many
+        objects; default: nearly as many images.
 
     Raises
     ------
@@ -127,7 +131,7 @@ def make_folds(
         grouping = Grouping(dealt, "", series=tuple(series), strata=strata_of_dealt)
         parts = [_hold_out(grouping, test_share, held, rng)]
     else:
-        parts = _parts(dealt, design, number, series, rng)
+        parts = _parts(dealt, design, number, series, rng, counts)
     folds = [Fold(train=tuple(sorted(set(names) - set(part))), test=tuple(sorted(part))) for part in parts]
     if not all(fold.train for fold in folds):
         raise UserError(
@@ -181,7 +185,12 @@ def _too_few(number: int, aside: int) -> UserError:
 
 
 def _parts(
-    groups: Mapping[str, str], design: DesignName, number: int, series: Sequence[str], rng: np.random.Generator
+    groups: Mapping[str, str],
+    design: DesignName,
+    number: int,
+    series: Sequence[str],
+    rng: np.random.Generator,
+    counts: Mapping[str, int] | None = None,
 ) -> list[list[str]]:
     """Return the test images of each fold; every image is tested once."""
     names = sorted(groups)
@@ -189,12 +198,14 @@ def _parts(
         return [[name] for name in names]
     if design == "k-fold":
         count = _count(number, len(names), "images")
+        if counts is not None:
+            return _deal({name: name for name in names}, count, rng, counts)
         order = [names[index] for index in rng.permutation(len(names))]
         return [order[start::count] for start in range(count)]
     if series:
         count = _count(number, len(names), "images")
         return [list(part) for part in np.array_split(np.array(series, dtype=object), count)]
-    return _deal(groups, _count(number, len(set(groups.values())), "groups"), rng)
+    return _deal(groups, _count(number, len(set(groups.values())), "groups"), rng, counts)
 
 
 def _hold_out(grouping: Grouping, share: float, held: Sequence[str], rng: np.random.Generator) -> list[str]:
@@ -227,11 +238,17 @@ def _count(number: int, most: int, what: str) -> int:
     return number
 
 
-def _deal(groups: Mapping[str, str], count: int, rng: np.random.Generator) -> list[list[str]]:
-    """Deal groups to folds, the largest first, each to the fold that is smallest so far."""
+def _deal(
+    groups: Mapping[str, str], count: int, rng: np.random.Generator, counts: Mapping[str, int] | None = None
+) -> list[list[str]]:
+    """Deal groups to folds, the largest first, each to the fold that is smallest so far, by objects or by images."""
+
+    def size(names: Sequence[str]) -> tuple[int, int]:
+        return (sum(counts[name] for name in names) if counts is not None else 0), len(names)
+
     parts: list[list[str]] = [[] for _ in range(count)]
-    for members in sorted(shuffled_groups(groups, rng), key=len, reverse=True):
-        min(parts, key=len).extend(members)
+    for members in sorted(shuffled_groups(groups, rng), key=size, reverse=True):
+        min(parts, key=size).extend(members)
     return parts
 
 

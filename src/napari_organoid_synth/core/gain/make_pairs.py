@@ -18,6 +18,7 @@ from napari_organoid_synth.core.gain.tasks import (
     Canceled,
     CurateTask,
     GeneratorTask,
+    MasksTask,
     PairsTask,
     Part,
     PastedTask,
@@ -35,6 +36,8 @@ from napari_organoid_synth.core.project import Project
 
 TRAINED_AT = 0.95
 """Progress of a task when its generators are trained."""
+MASKS = "masks"
+"""Name of the generator of masks among the recipes of a task, and of its run."""
 
 
 def pairs_path(project: Path | str, key: str) -> Path:
@@ -51,6 +54,10 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
 
     here = task.folder(folder)
     scratch, allowed = scratch_project(task, here, task.training_parts())
+    if task.masks_from and not (scratch.path / "runs" / MASKS / "recipe.yaml").exists():
+        made = shared_folder(task.project, task.masks_from) / "project" / "runs" / MASKS
+        shutil.rmtree(scratch.path / "runs" / MASKS, ignore_errors=True)
+        shutil.copytree(made, scratch.path / "runs" / MASKS)
     share = TRAINED_AT / len(task.recipes)
     data: dict[str, str] = {}
     for number, name in enumerate(task.recipes):
@@ -64,7 +71,7 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
             {
                 "run": "generator",
                 "masks": task.masks,
-                "mask_run": "masks" if task.masks == "generated" else "",
+                "mask_run": MASKS if task.masks == "generated" else "",
                 "number": task.number,
                 "size": task.size,
                 "seed": task.seed,
@@ -75,6 +82,16 @@ def generate_pairs(folder: Path, task: GeneratorTask, control: Control) -> Gener
         write_text(marker, "")
     with SampleStore(scratch.samples_path) as store:
         return PairsRecord(pairs=len(store.ids()), data=data)
+
+
+def train_masks(folder: Path, task: MasksTask, control: Control) -> Generator[Event, None, PairsRecord]:
+    """Train the generator of masks of all folds, on all pairs of the task."""
+    from napari_organoid_synth.core.runs.run import Run
+
+    here = task.folder(folder)
+    scratch, allowed = scratch_project(task, here, task.training_parts())
+    yield from _train(scratch, MASKS, task, allowed, Part(here, 0.0, 1.0), control)
+    return PairsRecord(kind="masks", pairs=0, data=Run(scratch.path / "runs" / MASKS).seen)
 
 
 def curate_pairs(folder: Path, task: CurateTask, control: Control) -> Generator[Event, None, PairsRecord]:

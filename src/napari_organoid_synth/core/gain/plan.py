@@ -9,7 +9,7 @@ from typing import Any
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.folds import Fold, find_fold_groups, make_folds, put_aside, split_groups
 from napari_organoid_synth.core.gain.scored_classes import scored_classes
-from napari_organoid_synth.core.gain.sentences import OPTIMISTIC
+from napari_organoid_synth.core.gain.sentences import optimistic
 from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.gain.task_maker import Generators, TaskMaker, places
 from napari_organoid_synth.core.gain.tasks import Task, read_pairs
@@ -19,6 +19,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.segmentation.arms import data_of
+from napari_organoid_synth.core.segmentation.segmenters.whole_images_config import is_hard
 
 SIMULATED_CLASSES = {"mitochondria", "membranes"}
 """The only named classes that a simulator draws."""
@@ -33,6 +34,7 @@ class Plan:
     grouping: Grouping
     mask_kind: Any
     warnings: list[str]
+    hard: tuple[str, ...] = ()
 
 
 def make_plan(project: Project, settings: GainSettings, generators: Generators) -> Plan:
@@ -56,9 +58,11 @@ def make_plan(project: Project, settings: GainSettings, generators: Generators) 
         settings.seed,
         grouping.series,
         grouping.strata,
+        {entry.name: entry.n_objects or 0 for entry in rows} if settings.balance else None,
     )
     aside = put_aside(settings.design, settings.test_share, test_names)
-    if settings.paper_protocol and settings.design == "hold-out" and not settings.test_share:
+    _refuse_unclear(settings)
+    if optimistic(settings) and settings.design == "hold-out" and not settings.test_share:
         raise UserError(
             f"The paper protocol would train the generator on the {plural(len(test_names), 'image')} put aside.",
             "Expected images that are put aside to be in no training.",
@@ -84,8 +88,21 @@ def make_plan(project: Project, settings: GainSettings, generators: Generators) 
     for place in places(settings, folds):
         for task in maker.tasks(place):
             tasks.setdefault(task.key, task)
+    pattern = getattr(settings.segmenter, "hard", "")
+    hard = tuple(entry.name for entry in rows if pattern and is_hard(entry, pattern))
     warnings = [*_warnings(settings, grouping, folds, aside), *scored.warnings([*tested, *aside])]
-    return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()])
+    return Plan(list(tasks.values()), folds, grouping, example.mask_kind, [*warnings, *maker.warnings()], hard)
+
+
+def _refuse_unclear(settings: GainSettings) -> None:
+    """Refuse a generator of masks on all images where there is none, or where all generators see them anyway."""
+    if settings.masks_on_all and (settings.masks != "generated" or settings.paper_protocol):
+        found = "all generators see all images" if settings.paper_protocol else f"masks are '{settings.masks}'"
+        raise UserError(
+            f"masks_on_all is set, and {found}.",
+            "Expected masks=generated, without the paper protocol.",
+            "Set masks to 'generated' and paper_protocol to false, or leave masks_on_all out.",
+        )
 
 
 def _check_pairs(table: PairTable, names: Sequence[str]) -> tuple[dict[str, str], SamplePair]:
@@ -111,8 +128,8 @@ def _warnings(
     aside: tuple[str, ...],
 ) -> list[str]:
     warnings = []
-    if settings.paper_protocol:
-        warnings.append(f"{OPTIMISTIC} This is the paper protocol.")
+    if found := optimistic(settings):
+        warnings.append(f"{found} This is the paper protocol.")
     if grouping.warning:
         warnings.append(grouping.warning)
     if both := sorted(split_groups(folds, grouping.groups)):

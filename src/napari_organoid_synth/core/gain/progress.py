@@ -209,6 +209,8 @@ class Board:
             subset=max(settings.subsets),
             ratio=settings.ratios[0],
             paper_protocol=settings.paper_protocol,
+            masks_on_all=settings.masks_on_all,
+            hard=plan.hard,
             pairs_from=settings.pairs_from,
         )
         counts = TaskCounts(total=len(plan.tasks), done=self.done, failed=len(self.failed))

@@ -109,7 +109,7 @@ class PairsRecord(FrozenModel):
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     key: str = ""
-    kind: Literal["generator", "curated", "simulator", "pasted"] = "generator"
+    kind: Literal["generator", "masks", "curated", "simulator", "pasted"] = "generator"
     format: int = FORMAT
 
 
@@ -338,8 +338,10 @@ class Design(FrozenModel):
         Number of seeds, and the first.
     subset, ratio : float
         Share of the training images and ratio that `GainResult.arms` shows; a chosen ratio goes before this one.
-    paper_protocol : bool
-        Whether generators saw the test images.
+    paper_protocol, masks_on_all : bool
+        Whether generators saw the test images, or the generator of the masks alone.
+    hard : tuple of str
+        Images that are hard by the settings of the segmenter, those put aside included.
     pairs_from : {"folds", "store"}
         Whether generated pairs are of generators trained in each fold, or those of the project.
     """
@@ -352,6 +354,8 @@ class Design(FrozenModel):
     subset: float = 1.0
     ratio: float = 1.0
     paper_protocol: bool = False
+    masks_on_all: bool = False
+    hard: tuple[str, ...] = ()
     pairs_from: Literal["folds", "store"] = "folds"
 
     @property

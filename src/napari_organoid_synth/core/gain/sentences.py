@@ -20,6 +20,7 @@ from napari_organoid_synth.core.gain.headlines import (
     worth_sentence,
 )
 from napari_organoid_synth.core.gain.results import (
+    Design,
     GainResult,
     PairedChange,
     TableRow,
@@ -29,6 +30,7 @@ from napari_organoid_synth.core.gain.results import (
     rival_of,
     varied,
 )
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.quantities import capital, plural
 from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, needs_generator, title_of
 
@@ -41,12 +43,18 @@ NO_SEED_VARIANCE = (
     "before you rely on a difference."
 )
 OPTIMISTIC = "Optimistic: the generator saw the test images."
+OPTIMISTIC_MASKS = "Optimistic: the generator of the masks saw the masks of the test images."
+
+
+def optimistic(design: Design | GainSettings) -> str:
+    """Say why scores are too high; empty where no generator saw a test image."""
+    return OPTIMISTIC if design.paper_protocol else OPTIMISTIC_MASKS if design.masks_on_all else ""
 
 
 def gain_sentences(
     rows: Sequence[TableRow],
     score: str,
-    paper_protocol: bool = False,
+    warned: str = "",
     classes: Sequence[str] = (),
     worth: Sequence[Worth] = (),
 ) -> list[str]:
@@ -58,8 +66,8 @@ def gain_sentences(
         Of `gain_table`.
     score : str
         The score that is compared.
-    paper_protocol : bool
-        Whether generators saw the test images.
+    warned : str
+        Why scores are too high, from `optimistic`.
     classes : sequence of str
         Classes that were scored; empty: all, or masks without classes.
     worth : sequence of Worth
@@ -103,8 +111,8 @@ def gain_sentences(
         return [*false_object_sentences(main), *_class_sentences(classes)]
     sentences += [text for text in map(worth_sentence, worth) if text]
     sentences += put_aside_sentences(main, score)
-    if paper_protocol:
-        sentences.append(f"{OPTIMISTIC} Measure again without the paper protocol before you rely on it.")
+    if warned:
+        sentences.append(f"{warned} Measure again without the paper protocol before you rely on it.")
     if changes[0].interval == "range":
         few = plural(changes[0].images, "image")
         if changes[0].groups < changes[0].images:
@@ -164,8 +172,8 @@ def gain_verdict(result: GainResult) -> str:
     parts += [text for text in map(worth_sentence, result.worth) if text][:1]
     if any(change.lacks_seed_variance for change in changes):
         parts.append("Each training was done once; variance between seeds is not included.")
-    if result.design.paper_protocol:
-        parts.insert(0, OPTIMISTIC)
+    if warned := optimistic(result.design):
+        parts.insert(0, warned)
     parts += false_object_sentences(main)
     return " ".join(parts)
 

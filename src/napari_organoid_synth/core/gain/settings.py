@@ -96,6 +96,9 @@ class GainSettings(Settings):
         "(each image alone where there are no groups).",
     )
     folds: int = Field(0, ge=0, le=1000, description="Of k-fold and grouped; 0: five, or as many as can be.")
+    balance: bool = Field(
+        False, description="Deal images out so that the folds have about as many objects each, not as many images."
+    )
     test_share: float = Field(
         0.0, ge=0, lt=1, description="Share that hold-out tests; 0: the test images of the project."
     )
@@ -147,6 +150,11 @@ class GainSettings(Settings):
     )
     paper_protocol: bool = Field(
         False, description="The generator sees the test images too, as in the studies; the result is optimistic."
+    )
+    masks_on_all: bool = Field(
+        False,
+        description="The generator of masks is trained once, on all images that are not put aside, painters in each "
+        "fold without its test images, as in the tissue study; the result is optimistic.",
     )
     scheduler: str = Field(
         "", description="Address of a dask scheduler; empty: workers on this computer; 'here': no workers."

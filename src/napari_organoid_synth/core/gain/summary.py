@@ -14,7 +14,7 @@ from napari_organoid_synth.core.gain.results import (
     arm_key,
     rival_of,
 )
-from napari_organoid_synth.core.gain.sentences import gain_sentences
+from napari_organoid_synth.core.gain.sentences import gain_sentences, optimistic
 from napari_organoid_synth.core.gain.table import gain_table
 from napari_organoid_synth.core.gain.worth import worth_in_images
 from napari_organoid_synth.core.pairs.pair import MaskKind
@@ -83,7 +83,7 @@ def summarise(
         worth=worth,
         score=score,
         mask_kind=mask_kind,
-        sentences=tuple(gain_sentences(rows, score, design.paper_protocol, classes, worth)),
+        sentences=tuple(gain_sentences(rows, score, optimistic(design), classes, worth)),
         warnings=tuple(warnings),
         train=tuple(sorted({name for fold in design.folds for name in fold.train})),
         test=design.test,

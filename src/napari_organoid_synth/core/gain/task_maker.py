@@ -15,6 +15,7 @@ from napari_organoid_synth.core.gain.tasks import (
     CurateTask,
     GeneratorTask,
     Hashes,
+    MasksTask,
     PastedTask,
     SimulatorTask,
     StoredPair,
@@ -182,7 +183,10 @@ class TaskMaker:
             return [_Source(pairs=made.key)]
         sources = []
         for name, recipes in self.generators.items():
-            generator = self._generator(place, name, recipes)
+            masks = self._masks(place, recipes) if self.settings.masks_on_all else None
+            if masks is not None:
+                makers.setdefault(masks.key, masks)
+            generator = self._generator(place, name, recipes, masks)
             makers.setdefault(generator.key, generator)
             curation = ""
             if data == "curated":
@@ -212,7 +216,24 @@ class TaskMaker:
             "number": self.settings.pairs,
         }
 
-    def _generator(self, place: Place, name: str, recipes: Mapping[str, Recipe]) -> GeneratorTask:
+    def _masks(self, place: Place, recipes: Mapping[str, Recipe]) -> MasksTask | None:
+        """Return the training of the generator of masks on all images that are not put aside."""
+        if "masks" not in recipes:
+            return None
+        every = sorted(set(self.hashes) - set(self.aside))
+        seen = {"train": self._hashes(every), "held": self._hashes(self.aside), "parts": "all", "number": 1}
+        repeat = f", repeat {place.seed - self.settings.seed + 1}" * (self.settings.repeats > 1)
+        return MasksTask(
+            title=f"training the generator of masks, all images{repeat}",
+            recipes={"masks": recipes["masks"]},
+            **{**self._of_pairs(place), **seen},
+        )
+
+    def _generator(
+        self, place: Place, name: str, recipes: Mapping[str, Recipe], masks: MasksTask | None = None
+    ) -> GeneratorTask:
+        if masks is not None:
+            recipes = {kind: recipe for kind, recipe in recipes.items() if kind != "masks"}
         trains = any(recipe.gan.trains for recipe in recipes.values())
         what = f"{'training the generator' if trains else 'painting pairs'} {name}".strip()
         return GeneratorTask(
@@ -220,6 +241,7 @@ class TaskMaker:
             recipes=recipes,
             masks=self.settings.masks,
             size=self._painted_size(recipes["generator"]),
+            masks_from=masks.key if masks is not None else "",
             **self._of_pairs(place),
         )
 

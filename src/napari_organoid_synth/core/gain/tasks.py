@@ -169,12 +169,20 @@ class GeneratorTask(PairsTask):
         Masks that a painter paints on.
     size : int
         Side of the pairs, px; 0: that of its tiles.
+    masks_from : str
+        Key of the `MasksTask` whose generator draws the masks; empty: one that is trained here.
     """
 
     kind: ClassVar[str] = "generator"
     recipes: Mapping[str, Recipe]
     masks: str = "auto"
     size: int = 0
+    masks_from: str = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the tasks that come first."""
+        return (self.masks_from,) if self.masks_from else ()
 
     def identity(self) -> dict[str, Any]:
         """Return the same as `Task.identity`, with the fields of this kind."""
@@ -185,6 +193,13 @@ class GeneratorTask(PairsTask):
             "masks": self.masks,
             "size": self.size,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasksTask(GeneratorTask):
+    """Train the generator of masks that the painters of all folds share; it makes no pairs."""
+
+    kind: ClassVar[str] = "masks"
 
 
 @dataclass(frozen=True, kw_only=True)

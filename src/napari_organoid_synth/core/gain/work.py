@@ -27,6 +27,7 @@ Work = Callable[[Path, Any, Control], Generator[Event, None, ArmRecord | PairsRe
 """Function that does a task in the folder of the comparison; yields events, returns the record."""
 WORK: dict[str, Work] = {
     "generator": make_pairs.generate_pairs,
+    "masks": make_pairs.train_masks,
     "curated": make_pairs.curate_pairs,
     "simulator": make_pairs.simulate_pairs,
     "pasted": make_pairs.paste_some_pairs,

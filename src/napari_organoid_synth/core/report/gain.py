@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from napari_organoid_synth.core.gain.curve_figure import curves_svg
 from napari_organoid_synth.core.gain.figures import bars, colour_of, intervals
+from napari_organoid_synth.core.gain.protocol_scores import easy_and_hard, scores_over_folds
 from napari_organoid_synth.core.gain.results import (
     Design,
     GainResult,
@@ -17,7 +18,7 @@ from napari_organoid_synth.core.gain.results import (
     arm_key,
     varied,
 )
-from napari_organoid_synth.core.gain.sentences import OPTIMISTIC, gain_verdict
+from napari_organoid_synth.core.gain.sentences import gain_verdict, optimistic
 from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.charts import DotPlot
 from napari_organoid_synth.core.report.contents import Contents
@@ -43,6 +44,7 @@ class Gain:
     bars: str
     curves: str
     thresholds: tuple[tuple[str, str], ...]
+    difficulty: Table | None
     errors: Errors | None
 
 
@@ -54,7 +56,7 @@ def gain(contents: Contents) -> Section | None:
     rows, score = result.table, result.score
     verdict = gain_verdict(result)
     content = Gain(
-        warning=f"{OPTIMISTIC} This is the paper protocol." if result.design.paper_protocol else "",
+        warning=f"{warned} This is the paper protocol." if (warned := optimistic(result.design)) else "",
         verdict=verdict if verdict != "\n".join(result.sentences) else "",
         sentences=result.sentences,
         progress=tuple(_progress(result.tasks)),
@@ -66,6 +68,7 @@ def gain(contents: Contents) -> Section | None:
         bars=bars(rows, score),
         curves=curves_svg(result.curves),
         thresholds=tuple(_thresholds(result)),
+        difficulty=_difficulty(result),
         errors=errors(contents, result, {arm_key(row.arm, row.generator): _title(row) for row in reversed(rows)}),
     )
     return Section("What synthetic pairs gained", "gain", content)
@@ -161,6 +164,28 @@ def _images(result: GainResult) -> DotPlot | None:
     return DotPlot.of(dice, "Dice of each test image")
 
 
+def _difficulty(result: GainResult) -> Table | None:
+    """Return precision, recall and F of easy and of hard images, mean ± SD over folds; None without hard ones."""
+    easy, hard = easy_and_hard(result)
+    if not easy or not hard:
+        return None
+    rows = [
+        [
+            title_of(arm),
+            *(
+                scores_over_folds(result, arm, score, among).summary
+                for among in (easy, hard)
+                for score in ("precision", "recall", "f")
+            ),
+        ]
+        for arm in result.arms
+    ]
+    kinds = [f"{plural(len(easy), 'easy image')}", f"{plural(len(hard), 'hard image')}"]
+    return Table(
+        ["Trained on", *(f"{score}, {kind}" for kind in kinds for score in ("Precision", "Recall", "F"))], rows
+    )
+
+
 def _title(row: TableRow) -> str:
     """Return the title of an arm, with the choice of its pairs."""
     name = title_of(row.arm)
@@ -179,6 +204,11 @@ def _design(design: Design, rows: Sequence[TableRow]) -> str:
     )
     if design.paper_protocol:
         return f"{text}One generator was trained on all images, including those that are tested."
+    if design.masks_on_all:
+        return (
+            f"{text}One generator of masks was trained on all images, including those that are tested; painters were "
+            "trained again in each fold, without its test images."
+        )
     if design.pairs_from == "store":
         return f"{text}Synthetic pairs are those of the project, whose generators saw no test image."
     return f"{text}Generators were trained again in each fold, without its test images."

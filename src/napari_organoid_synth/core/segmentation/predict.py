@@ -1,4 +1,4 @@
-"""Apply a trained segmenter to images of any size: label images as OME-TIFF with a record of the segmenter.
+"""Apply a trained segmenter to images of any size: label images as OME-TIFF, and a table of all objects.
 
 Each image is read, marked and written separately, labels last and as a whole. Predictions of the same pixels by the
 same segmenter are kept, so that a stopped run continues where it was.
@@ -29,6 +29,7 @@ from napari_organoid_synth.core.pairs.ome_tiff import (
     LABELS_ENDING,
     MAP_ENDINGS,
     read_info,
+    read_labels,
     read_source,
     write_labels,
     write_maps,
@@ -40,6 +41,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
 from napari_organoid_synth.core.quantities import pixels, plural
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, find_segmenter
+from napari_organoid_synth.core.segmentation.measurements import Row, measure, read_rows, write_rows
 from napari_organoid_synth.core.segmentation.segmenters.base import Segmenter, load_segmenter
 from napari_organoid_synth.core.segmentation.segmenters.trust import refuse_untrusted, trust
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
@@ -79,7 +81,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
     for sentence in (stack_sentence(planes), *map(below_sentence, paths_of(settings.images))):
         if sentence:
             yield Warned(0, sentence)
-    tally, began = _Tally(), time.monotonic()
+    tally, began = _Tally(rows=read_rows(marker.folder)), time.monotonic()
     for number, plane in enumerate(planes, 1):
         try:
             if marker.mark(plane, tally):
@@ -96,6 +98,7 @@ def predict(project: Project, settings: PredictSettings, control: Control) -> It
         yield from control.wait_while_paused(number)
         if control.canceled:
             break
+    tally.table = str(write_rows(marker.folder, tally.rows))
     if tally.trained_on:
         yield Warned(number, trained_on_warning(tally.trained_on, len(planes)))
     result = tally.result(marker).model_dump(mode="json", exclude_none=True)
@@ -131,6 +134,8 @@ class PredictResult(FrozenModel):
         Mean share of an image that is marked; None if none was.
     objects : int, optional
         Of all images, for instances.
+    measurements : str
+        The table of all objects in the folder, CSV.
     """
 
     segmenter: str
@@ -141,6 +146,7 @@ class PredictResult(FrozenModel):
     failed: dict[str, str]
     cover: float | None = None
     objects: int | None = None
+    measurements: str = ""
 
 
 @dataclass
@@ -153,6 +159,8 @@ class _Tally:
     files: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     trained_on: list[str] = field(default_factory=list)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    table: str = ""
 
     def result(self, marker: _Marker) -> PredictResult:
         return PredictResult(
@@ -164,6 +172,7 @@ class _Tally:
             failed=self.failed,
             cover=round(float(np.mean(self.cover)), 4) if self.cover else None,
             objects=self.objects if marker.segmenter.spec.mask_kind == "instances" else None,
+            measurements=self.table,
         )
 
 
@@ -319,7 +328,10 @@ class _Marker:
             tally.objects += int(np.count_nonzero(np.unique(labels)))
         else:
             tally.done_before += 1
-        tally.files.append(str(self.paths(plane)[-1]))
+        path = self.paths(plane)[-1]
+        tally.files.append(str(path))
+        if is_new or plane.name not in tally.rows:
+            tally.rows[plane.name] = measure(whole.replace(name=plane.name, labels=read_labels(path)))
         if content_hash(small.image) in self.trained_on:
             tally.trained_on.append(plane.name)
         return is_new

@@ -89,9 +89,9 @@ class FoldScores:
         return np.stack([(fold[:, None] >= THRESHOLDS).mean(axis=0) for fold in self.folds])
 
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Compute mean, lowest and highest of the `curves`, each (101,)."""
+        """Compute median, lowest and highest of the `curves`, each (101,)."""
         curves = self.curves()
-        return curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0)
+        return np.median(curves, axis=0), curves.min(axis=0), curves.max(axis=0)
 
     @property
     def summary(self) -> str:
@@ -121,7 +121,7 @@ def threshold_svg(
     start: float = 0.0,
     inline: bool = False,
 ) -> str:
-    """Draw the interval plot as SVG: a line for the mean over folds, a band from the lowest to the highest fold.
+    """Draw the interval plot as SVG: a line for the median over folds, a band from the lowest to the highest.
 
     Parameters
     ----------
@@ -151,14 +151,14 @@ def threshold_svg(
 
     parts = _grid(start)
     for row, (name, each) in enumerate(visible.items()):
-        mean, low, high = (values[in_range] for values in each.band())
+        median, low, high = (values[in_range] for values in each.band())
         colour, dash = colours[row % len(colours)], DASHES[row % len(DASHES)]
         stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" fill="none"'
         y = top + height + 56 + 18 * row
         outline = f"{points(high)} {points(low[::-1], x[in_range][::-1])}"
         parts += [
             f'<polygon points="{outline}" fill="{colour}" fill-opacity=".18"/>',
-            f'<polyline points="{points(mean)}" {stroke}/>',
+            f'<polyline points="{points(median)}" {stroke}/>',
             f'<path d="M4 {y - 4}h24" {stroke}/>',
             f'<text x="34" y="{y}">{escape(name)}: {each.summary}</text>',
         ]

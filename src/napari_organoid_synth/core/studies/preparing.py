@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,27 @@ def find_data(folder: str, no_masks: bool = False) -> Data:
         )
     else:
         table = find_pairs(path)
+    return Data(table, _fingerprint(table))
+
+
+def find_classes(folder: str, classes: Sequence[str]) -> Data:
+    """Find the images of a folder with the masks of some classes, ``masks/CLASS``, and hash them.
+
+    Raises
+    ------
+    UserError
+        If a folder is missing.
+    """
+    path = Path(folder).expanduser()
+    masks = {name: path / "masks" / name for name in classes}
+    for wanted in (path / "images", *masks.values()):
+        if not wanted.is_dir():
+            raise UserError(
+                f"There is no folder {wanted}.",
+                f"Expected images/ and {', '.join(f'masks/{name}/' for name in classes)} in {path.name}.",
+                "Name the folders so, or choose another one.",
+            )
+    table = find_pairs(path / "images", masks)
     return Data(table, _fingerprint(table))
 
 

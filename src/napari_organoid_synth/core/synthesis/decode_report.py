@@ -32,6 +32,10 @@ class DecodeReport(FrozenModel):
     real_objects: Quartiles = Field(description="The same of real tiles.")
     area_px: Quartiles = Field(description="Area of an object, px: 25th, 50th and 75th percentile.")
     real_area_px: Quartiles = Field(description="The same of real tiles.")
+    distances: dict[int, float] = Field(
+        {}, description="Fréchet distance of the encoded masks of each checkpoint to the real ones, by its step."
+    )
+    extractor: str = Field("", description="Network, with its weights, whose features these distances compare.")
     reasons: dict[str, int] = Field({}, description="Why masks failed, without numbers, and how many did.")
 
     @property

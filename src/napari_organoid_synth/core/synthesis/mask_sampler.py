@@ -35,9 +35,13 @@ class MaskSampler:
         The real pairs, whose masks set the limits of the check.
     device : str
         ``"auto"``, ``"cpu"``, ...
+    checkpoint : str
+        ``"newest"``, ``"best"``, or a step.
 
     Attributes
     ----------
+    tiles : list of SamplePair
+        Real tiles.
     checks : list of MaskCheck
         Of all masks so far.
     sizes : list of int
@@ -51,18 +55,16 @@ class MaskSampler:
         If the run does not draw masks, or has no whole checkpoint.
     """
 
-    def __init__(self, run: Run, real: Sequence[SamplePair], device: str = "auto") -> None:
+    def __init__(self, run: Run, real: Sequence[SamplePair], device: str = "auto", checkpoint: str = "newest") -> None:
         if run.recipe.shape != "mask":
             raise UserError(
                 f"{capital(run.title)} draws {run.recipe.draws}.",
                 "Expected a run that draws masks.",
                 "Train one with draws=masks, or name another run.",
             )
-        self.model = TrainedGenerator.from_run(run, device=device)
-        settings = run.recipe.tiles
-        upright, real = settings.replace(turn=False, flip=False, size=settings.side), used_whole(real, settings)
-        tiles = [cut_pair(real[tile.pair], tile) for tile in list_tiles(real, upright) if tile.kept]
-        self.checker = MaskChecker(run.codec, tiles)
+        self.model = TrainedGenerator.from_run(run, checkpoint, device)
+        self.tiles = real_tiles(run, real)
+        self.checker = MaskChecker(run.codec, self.tiles)
         self.checks: list[MaskCheck] = []
         self.sizes: list[int] = []
         self.failed: list[tuple[NDArray[np.int32], MaskCheck]] = []
@@ -96,17 +98,30 @@ class MaskSampler:
 
     def write_failed(self, folder: Path) -> None:
         """Write the masks that failed as TIFF, and ``reasons.json`` beside them."""
-        import tifffile
-
         reasons = {}
         for number, (labels, check) in enumerate(self.failed):
             name = f"mask_{number:04d}.tif"
-            stream = io.BytesIO()
-            tifffile.imwrite(stream, labels, compression="zlib")
-            write_bytes(folder / name, stream.getvalue())
+            write_mask(folder / name, labels)
             reasons[name] = check.as_dict()
         if reasons:
             write_text(folder / "reasons.json", json.dumps(reasons, indent=1))
+
+
+def write_mask(path: Path, labels: NDArray[np.int32]) -> Path:
+    """Write labels (Y, X) as TIFF, and return the file."""
+    import tifffile
+
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, labels, compression="zlib")
+    write_bytes(path, stream.getvalue())
+    return path
+
+
+def real_tiles(run: Run, real: Sequence[SamplePair]) -> list[SamplePair]:
+    """Cut the upright tiles of real pairs, of the size that a run draws."""
+    settings = run.recipe.tiles
+    upright, real = settings.replace(turn=False, flip=False, size=settings.side), used_whole(real, settings)
+    return [cut_pair(real[tile.pair], tile) for tile in list_tiles(real, upright) if tile.kept]
 
 
 def check_same_masks(painter: TrainedGenerator, masks: TrainedGenerator) -> None:

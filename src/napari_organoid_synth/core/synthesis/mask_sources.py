@@ -136,7 +136,7 @@ def generated_masks(
     """Return new masks of a mask generator; one that fails the check comes back empty, and another is tried."""
     from napari_organoid_synth.core.synthesis.mask_sampler import MaskSampler, check_same_masks
 
-    sampler = MaskSampler(run, pairs, settings.device)
+    sampler = MaskSampler(run, pairs, settings.device, settings.mask_checkpoint)
     check_same_masks(painter, sampler.model)
     model = sampler.model
     refuse_size(model, settings.size)

@@ -53,6 +53,9 @@ class GenerateSettings(Settings):
         "outlines become rough, below 1 a warped mask resembles its original.",
     )
     mask_run: str = Field("", description="The run that draws the masks when masks is 'generated'; empty: the newest.")
+    mask_checkpoint: Which = Field(
+        "newest", pattern=WHICH, description="Checkpoint of that run: newest, best, or a step."
+    )
     mask_file: str = Field("", description="Label image to paint on when masks is 'file'.")
     mask_tiles: Names = Field(
         (),
@@ -108,16 +111,31 @@ class GenerateSettings(Settings):
         return "moved" if mask_kind == "classes" else "arranged"
 
 
-class PipelineSettings(Settings):
-    """Masks first, then images: a mask generator, a painter, and pairs made with both."""
+class PipelineSettings(FeatureSettings):
+    """Masks first, then images: a mask generator, a painter, and pairs made with both.
+
+    The features of ``extractor`` show which checkpoint draws the masks that are nearest to the real ones.
+    """
 
     masks: Recipe = Field(
-        Recipe.model_validate({"gan": "stylegan2_ada", "draws": "masks", "train": {"batch": 8, "steps": 8000}}),
+        Recipe.model_validate(
+            {"gan": "stylegan2_ada", "draws": "masks", "train": {"batch": 8, "steps": 8000, "keep": 5}}
+        ),
         description="Training of the mask generator.",
     )
     painter: Recipe = Field(Recipe(), description="Training of the painter.")
     checked: int = Field(100, ge=1, le=10_000, description="Masks that are drawn and checked before painting.")
-    number: int = Field(50, ge=1, le=100_000, description="Pairs to make.")
+    least_passed: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of the drawn masks that must pass the check; with less nothing is painted, and the pipeline "
+        "ends.",
+    )
+    masks_alone: bool = Field(
+        False, description="Make masks alone, as label images in the folder of the pipeline; no painter is trained."
+    )
+    number: int = Field(50, ge=1, le=100_000, description="Pairs, or masks alone, to make.")
     seed: int = Field(0, ge=0, description="The same seed and trainings give the same pairs.")
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from napari_organoid_synth.core.job import Event, Failed, Started, Warned
 from napari_organoid_synth.core.pairs.ome_tiff import LABELS_ENDING, MAP_ENDINGS
 from napari_organoid_synth.core.project import file_stem
 from napari_organoid_synth.core.segmentation.catalog import TrainedSegmenter, list_segmenters
+from napari_organoid_synth.core.segmentation.measurements import FILE as TABLE
+from napari_organoid_synth.core.segmentation.measurements import read_rows, write_rows
 from napari_organoid_synth.core.segmentation.settings import PredictSettings
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
 from napari_organoid_synth.widgets.forms.plain_text import literal
@@ -112,7 +114,11 @@ class ApplyPanel(QWidget):
                 "Finds the objects in all images of a folder; label images go to the project.",
             ),
             (self.open_button, "Open folder", "Shows the label images in the file manager."),
-            (self.export_button, "Export predictions", "Copies the label images (OME-TIFF) to a folder you choose."),
+            (
+                self.export_button,
+                "Export predictions",
+                "Copies label images (OME-TIFF) and measurements (CSV) to a folder.",
+            ),
         ):
             named(widget, name, tip)
         for widget in (
@@ -287,6 +293,7 @@ class ApplyPanel(QWidget):
         parts = [f"{marked} image{'s' * (marked != 1)} segmented"]
         parts += [f"{before} done before"] * bool(before)
         parts += [f"{result['objects']:,} object{'s' * (result['objects'] != 1)}"] if "objects" in result else []
+        parts += [f"each object in {Path(result['measurements']).name}"] * bool(result.get("measurements"))
         parts += [f"{failed} could not be segmented"] * bool(failed)
         text = ", ".join(parts) + "; stopped" * (reason == "canceled")
         self.outcome.setText("\n".join([f"{text}.", *self._shown()]))
@@ -341,7 +348,7 @@ class ApplyPanel(QWidget):
 
 
 def copy_predictions(source: Path, target: Path) -> int:
-    """Copy the files that `predict` wrote to another folder, under the names of the layers; return the number of files.
+    """Copy what `predict` wrote to another folder, under the names of the layers; return the number of files.
 
     Raises
     ------
@@ -357,11 +364,18 @@ def copy_predictions(source: Path, target: Path) -> int:
             for note, name in zip(notes, stems, strict=True)
         }
     files = sorted(path for path in source.iterdir() if path.name.endswith((LABELS_ENDING, *MAP_ENDINGS.values())))
-    wanted = [(path, target / (names.get(path.name[:3], path.name[:3]) + path.name[3:])) for path in files]
-    for _, there in wanted:
+
+    def renamed(text: str) -> str:
+        return names.get(text[:3], text[:3]) + text[3:]
+
+    measured = {renamed(image): its for image, its in read_rows(source).items()}
+    wanted = [target / renamed(path.name) for path in files]
+    for there in [*wanted, target / TABLE] if measured else wanted:
         if there.exists():
             raise UserError(f"{there} exists.", "Expected a folder without it.", "Choose another folder.")
     target.mkdir(parents=True, exist_ok=True)
-    for path, there in wanted:
+    for path, there in zip(files, wanted, strict=True):
         shutil.copyfile(path, there)
-    return len(wanted)
+    if measured:
+        write_rows(target, {image: [row | {"image": image} for row in its] for image, its in measured.items()})
+    return len(wanted) + bool(measured)

@@ -269,7 +269,8 @@ class ComparisonForm(QWidget):
             form.visible = verb == self.verb
         show_row(self.testing, self.repeats, not quick)
         self.groups.setVisible(not quick)
-        self.optimistic.setVisible(not quick and bool(self.forms["gain"]["paper_protocol"].value))
+        form = self.forms["gain"]
+        self.optimistic.setVisible(not quick and bool(form["paper_protocol"].value or form["masks_on_all"].value))
         pairs = plural(counts.train, "pair")
         notes = {
             "": pairs,

@@ -15,9 +15,9 @@ PAIRS = Heading(
     "Pairs that are added",
     "Made in each fold by a generator that has not seen its test images.",
     ("pairs_from", "generator", "mask_generator", "generator_steps", "masks", "pairs", "curated_share", "ratios",
-     "subsets", "paper_protocol"),
+     "subsets", "paper_protocol", "masks_on_all"),
 )  # fmt: skip
-TESTED = Heading("How it is tested", FOLD, ("folds", "group_pattern", "score_classes", "seed"))
+TESTED = Heading("How it is tested", FOLD, ("folds", "balance", "group_pattern", "score_classes", "seed"))
 COMPUTER = Heading("Computer", "", ("device", "workers", "threads", "scheduler"))
 MEMBER = (
     Heading(

@@ -1,4 +1,4 @@
-"""Share of images above each threshold of a score: a line for the mean of the folds, a band from lowest to highest."""
+"""Share of images above each threshold of a score: the median of the folds, and a band from lowest to highest."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class IntervalPlot(ThemedPlot):
         legend.setLabelTextColor(text)  # of the theme now; it is made once
         legend.clear()
         for row, (name, each) in enumerate(self.curves.items()):
-            mean, low, high = (100 * values for values in each.band())
+            median, low, high = (100 * values for values in each.band())
             colour = QColor(self._colours[row])
             faint = QColor(colour)
             faint.setAlpha(50)
             edges = [pg.PlotCurveItem(THRESHOLDS, values) for values in (low, high)]
             self.plot.addItem(pg.FillBetweenItem(*edges, brush=faint))
             pen = pg.mkPen(colour, width=2, style=STYLES[row % len(STYLES)])
-            self.plot.plot(THRESHOLDS, mean, pen=pen, name=name)
+            self.plot.plot(THRESHOLDS, median, pen=pen, name=name)

@@ -5,7 +5,6 @@ What networks of a comparison share, so that they differ in nothing else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 
 import numpy as np
@@ -17,14 +16,9 @@ from napari_organoid_synth.core.job import Event, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair
 from napari_organoid_synth.core.segmentation.segmenters.crops import CropPool
 from napari_organoid_synth.core.segmentation.segmenters.network_input import whole_size
-from napari_organoid_synth.core.segmentation.segmenters.whole_images_config import WholeImagesConfig
+from napari_organoid_synth.core.segmentation.segmenters.whole_images_config import WholeImagesConfig, is_hard
 
 # --- training ---
-
-
-def is_hard(pair: SamplePair, pattern: str) -> bool:
-    """Return whether a regular expression matches part of the name or the class of an image."""
-    return any(re.search(pattern, text) for text in (pair.name, pair.image_class or ""))
 
 
 def favoured(pool: CropPool, config: WholeImagesConfig, facts: dict[str, str]) -> Generator[Event, None, CropPool]:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field, field_validator
 
 from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
+
+
+class Named(Protocol):
+    """An image with a name, and maybe a class: a pair, or a row of the table."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def image_class(self) -> str | None:
+        """Its class."""
+
+
+def is_hard(image: Named, pattern: str) -> bool:
+    """Return whether a regular expression matches part of the name or the class of an image."""
+    return any(re.search(pattern, text) for text in (image.name, image.image_class or ""))
 
 
 class WholeImagesConfig(SegmenterConfig):
