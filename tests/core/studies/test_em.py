@@ -75,5 +75,5 @@ def test_to_its_end(sets: tuple[Path, Path], tmp_path: Path) -> None:
 def test_both_sets_are_asked_for(sets: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No set with both classes is named"):
         next(study(tmp_path / "s", study_settings("em", str(sets[1])), Control()))
-    with pytest.raises(UserError, match="There is no folder .*membranes"):
+    with pytest.raises(UserError, match=r"There is no folder .*membranes"):
         next(study(tmp_path / "t", study_settings("em", str(sets[0]), "small", f"source={sets[1]}"), Control()))

@@ -26,7 +26,8 @@ from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Prose,
 from napari_organoid_synth.core.studies.parts import Part, Results
 from napari_organoid_synth.core.studies.pictures import error_gallery, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_classes, preparing
-from napari_organoid_synth.core.studies.study import PROJECT, Plan
+from napari_organoid_synth.core.studies.settings import PROJECT
+from napari_organoid_synth.core.studies.study import Plan
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
 LEAST = 4
@@ -169,8 +170,9 @@ def _transfer_table(settings: EmSettings, results: Results) -> list[Any]:
     found = results[TRANSFER]
     held = found["held_out"]
     text = (
-        f"A U-Net learned {settings.target} from image and {settings.known} with noise of up to {settings.noise:g}, and "
-        f"marked {plural(found['masks'], 'image')} of the other set, where none are drawn; its scores there are not known."
+        f"A U-Net learned {settings.target} from image and {settings.known} with noise of up to {settings.noise:g}, "
+        f"and marked {plural(found['masks'], 'image')} of the other set, where none are drawn; its scores there are "
+        "not known."
     )
     row = [settings.target, *(f"{held[name]:.3f}" if name in held else "–" for name in ("dice", "precision", "recall"))]
     head = ["Class", "Dice, first set", "Precision", "Recall", "Share marked in the other set", "Published"]
@@ -248,7 +250,7 @@ def _deviations(settings: EmSettings, results: Results) -> list[Deviation]:
             Deviation(
                 "Size",
                 "256 px, 200 epochs, full networks",
-                f"images at {settings.scale:.0%}, tiles of {settings.tile} px, {settings.epochs} epochs, small networks",
+                f"images at {settings.scale:.0%}, tiles of {settings.tile} px, {settings.epochs} epochs, smaller nets",
                 "so that it ends within an hour on two cores",
             )
         )

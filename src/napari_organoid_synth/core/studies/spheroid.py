@@ -28,8 +28,9 @@ from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Drawin
 from napari_organoid_synth.core.studies.parts import Part, Results, Values
 from napari_organoid_synth.core.studies.pictures import error_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
+from napari_organoid_synth.core.studies.settings import PROJECT
 from napari_organoid_synth.core.studies.spheroid_settings import ADVERSARIAL, BASELINE, METHODS, STAR, SpheroidSettings
-from napari_organoid_synth.core.studies.study import PROJECT, Plan
+from napari_organoid_synth.core.studies.study import Plan
 
 LEAST = 12
 NEEDS = "at least twelve images of one spheroid each, with masks"

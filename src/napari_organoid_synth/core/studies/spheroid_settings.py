@@ -53,8 +53,8 @@ PUBLISHED = SpheroidSettings(size="published")
 _SMALL = {"width": 16, "side": 192}
 SMALL = SpheroidSettings(
     methods={
-        ADVERSARIAL: MultiscaleAdversarialConfig(**_SMALL),  # type: ignore[arg-type]
-        BASELINE: MultiscaleAdversarialConfig(**_SMALL, adversarial=False),  # type: ignore[arg-type]
+        ADVERSARIAL: MultiscaleAdversarialConfig(**_SMALL),
+        BASELINE: MultiscaleAdversarialConfig(**_SMALL, adversarial=False),
         STAR: UNetConfig(network="original", study=True, tile=192, channels=16, batch=1),
     },
     steps=300,
