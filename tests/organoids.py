@@ -14,7 +14,7 @@ TINY = (
     "side=60", "tile=64", "epochs=1", "batch=4", "extractor=random", "restarts=1", "segmenter_steps=1", "device=cpu",
     "precision=float32",
     "threads=1", "segmenter={name: unet, channels: 8, depth: 2, tile: 64, batch: 1}", "images=8",
-    "generators={gan: {name: gan, width: 16}}",
+    "generators={gan: {name: gan, width: 16}}", "planned={gan_poisson: {name: gan, width: 16, loss: poisson}}",
     "losses={bce: {name: aae, channels: 8, max_channels: 16, image_critic: off, width: 16}, "
     "poisson: {name: aae, loss: poisson, channels: 8, max_channels: 16, image_critic: off, width: 16}}",
 )  # fmt: skip

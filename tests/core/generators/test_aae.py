@@ -18,6 +18,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.aae import Aae, CodeCloud, Encoder, conv_autoencoder
 from napari_organoid_synth.core.generators.aae_config import AaeConfig
 from napari_organoid_synth.core.generators.batch import Batch
+from napari_organoid_synth.core.generators.contract import check_generator
 from napari_organoid_synth.core.generators.losses import generator_loss
 from napari_organoid_synth.core.generators.perceptual import Vgg19
 from napari_organoid_synth.core.job import Control, Started
@@ -421,3 +422,42 @@ def test_a_run_says_whose_features_it_compares_and_resumes_with_the_same(weight_
     torch.save(other, file)
     with pytest.raises(UserError, match="Put the file back that it was trained with"):
         list(train(project, recipe.override("train.steps=2"), Control(), tmp_path / "run", resume=True))
+
+
+SKIPS = AaeConfig(channels=8, max_channels=16, width=16, discriminator_channels=8, skips=True)
+
+
+def test_an_autoencoder_with_skips_keeps_the_contract_of_generators() -> None:
+    check_generator(SKIPS)
+
+
+def test_skips_reach_copies_and_variations_and_not_new_samples() -> None:
+    aae = Aae(SKIPS, PairSpec(64, 1, 1))
+    pairs = torch.rand(2, 2, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    codes, seen = aae._looked_at(pairs)
+    assert torch.equal(codes, aae.encode(pairs))
+    assert [one.shape[1:] for one in seen] == [(8, 32, 32), (16, 16, 16), (16, 8, 8)]
+    with torch.no_grad():
+        with_skips, alone = aae.decoder(codes, seen), aae.decoder(codes)
+        assert torch.equal(alone, aae.decoder(codes, [torch.zeros_like(one) for one in seen]))
+    assert not torch.allclose(with_skips, alone)
+    torch.testing.assert_close(aae.vary(pairs, torch.Generator(), sigma=0), with_skips)
+    latents = torch.zeros(1, aae.latent)
+    torch.testing.assert_close(aae.draw(latents), aae.decoder(aae.cloud.place(latents)).detach())
+
+
+def test_copies_with_skips_are_sharper_than_those_of_codes_alone() -> None:
+    aae = Aae(SKIPS.replace(image_critic="off", learning_rate=2e-3), PairSpec(64, 1, 0))
+    pairs = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1  # no code keeps noise
+    batch = Batch(pairs, torch.empty(4, 0, 64, 64), torch.zeros(4, dtype=torch.int64))
+    for step in range(60):
+        aae.step(batch, torch.Generator().manual_seed(step), step / 60)
+    copies = aae.vary(pairs, torch.Generator(), sigma=0)
+    with torch.no_grad():
+        alone = aae.decoder(aae.encode(pairs))
+    assert functional.mse_loss(copies, pairs) < 0.8 * functional.mse_loss(alone, pairs)
+
+
+def test_skips_need_convolutions() -> None:
+    with pytest.raises(UserError, match=r"skips.*'mlp'"):
+        AaeConfig.parse({"skips": True, "network": "mlp"})

@@ -20,6 +20,10 @@ from napari_organoid_synth.core.generators.networks import DenseDiscriminator, D
 LOGITS = [-1.0, 0.0, 2.0]
 
 
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
 def stream(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -106,13 +110,60 @@ def test_losses_gradients_and_steps_by_hand() -> None:
     minus = [math.log(1 + math.exp(-x)) for x in LOGITS]
     plus = [math.log(1 + math.exp(x)) for x in LOGITS]
     assert losses["discriminator"].item() == pytest.approx((sum(minus) + sum(plus)) / 3, abs=1e-6)
-    sigmoid = [1 / (1 + math.exp(-x)) for x in LOGITS]
+    sigmoids = [sigmoid(x) for x in LOGITS]
     assert judge.bias.grad is not None
-    assert judge.bias.grad.item() == pytest.approx(sum(2 * s - 1 for s in sigmoid) / 3, abs=1e-6)  # > 0
+    assert judge.bias.grad.item() == pytest.approx(sum(2 * s - 1 for s in sigmoids) / 3, abs=1e-6)  # > 0
     assert judge.bias.item() == pytest.approx(-0.01, abs=1e-6)  # Adam's first step is the learning rate
     moved = [math.log(1 + math.exp(-(x - 0.01))) for x in LOGITS]  # judged again, after the discriminator's step
     assert losses["generator"].item() == pytest.approx(sum(moved) / 3, abs=1e-6)
     assert gan.generator.value.item() == pytest.approx(0.25 + 0.01, abs=1e-6)  # towards a larger logit
+
+
+@pytest.mark.parametrize(
+    ("loss", "of_real", "of_drawn", "of_generator"),
+    [
+        ("least_squares", lambda x: 0.5 * (x - 1) ** 2, lambda x: 0.5 * x**2, lambda x: 0.5 * (x - 1) ** 2),
+        ("wasserstein", lambda x: -x, lambda x: x, lambda x: -x),
+        ("poisson", lambda x: sigmoid(x) - math.log(sigmoid(x) + 1e-8), sigmoid, None),
+    ],
+)
+def test_other_losses_by_hand(loss, of_real, of_drawn, of_generator) -> None:  # type: ignore[no-untyped-def]
+    gan, _ = game(augment="none", loss=loss, learning_rate=1e-9)
+    losses = gan.step(tiles(3, 16), stream(), 0.0)
+    expected = sum(of_real(x) + of_drawn(x) for x in LOGITS) / 3
+    assert losses["discriminator"].item() == pytest.approx(expected, abs=1e-5)
+    expected = sum((of_generator or of_real)(x) for x in LOGITS) / 3
+    assert losses["generator"].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_wasserstein_critic_learns_five_times_and_its_slope_is_bounded() -> None:
+    gan, judge = game(augment="none", loss="wasserstein")
+    gan.step(tiles(3, 16), stream(), 0.0)
+    assert len(judge.shown) == 5 * 3 + 1  # real, drawn and mixed each time, then drawn for the generator
+    config = DenseGanConfig(width=16, loss="wasserstein", augment="none", learning_rate=2e-3)
+    gan = DenseGan(config, PairSpec(16, 1, 1))
+    slopes = []
+    for seed in range(40):
+        gan.step(tiles(4, 16), stream(seed), 0.0)
+        x = tiles(4, 16).joint.requires_grad_(True)
+        (slope,) = torch.autograd.grad(gan.discriminator(x).sum(), x)
+        slopes.append(slope.flatten(1).norm(dim=1).mean().item())
+    assert 0.5 < slopes[-1] < 2
+
+
+@pytest.mark.parametrize("name", ["dcgan", "cgan", "infogan"])
+def test_a_critic_with_a_penalty_mixes_no_samples(name: str) -> None:
+    from napari_organoid_synth.core.generators.base import build_generator
+    from napari_organoid_synth.core.generators.config import generator_config
+
+    values = {"generator_channels": 8, "discriminator_channels": 8, "max_channels": 16, "loss": "wasserstein"}
+    values |= {"network": "conv"} if name == "cgan" else {}
+    gan = build_generator(generator_config(name).parse({"name": name, **values}), PairSpec(64, 1, 1))
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in gan.networks()["discriminator"].modules())
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in gan.networks()["generator"].modules())
+    losses = gan.step(tiles(2, 64), stream(), 0.0)
+    assert losses["bad"] == 0
+    assert all(torch.isfinite(value) for value in losses.values())
 
 
 def test_real_and_drawn_are_judged_apart_and_augmented_alike() -> None:

@@ -27,7 +27,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 from napari_organoid_synth.core.training.train import train
 from organoids import tiny, write_organoids
 
-RUNS = ["aae-bce", "aae-poisson", "gan"]
+RUNS = ["aae-bce", "aae-poisson", "gan", "gan-poisson"]
 PARTS = [
     "prepare", *(f"{kind}-{run}" for run in RUNS for kind in ("train", "samples")), "scores",
     "map-aae-bce", "map-aae-poisson", "map", "table-3",
@@ -89,6 +89,7 @@ def test_the_page_has_tables_figures_and_what_differs(done):
     assert [row[0] for row in tables["table-1"]["rows"]] == [
         "Originals", "Originals, published", "GAN", "GAN, published",
     ]  # fmt: skip
+    assert [row[0] for row in tables["table-4"]["rows"]] == ["Originals", "GAN", "GAN, Poisson"]
     titles = [row[0] for row in tables["table-3"]["rows"]]
     assert titles == ["Originals alone", "Classical augmentation", "BCE", "Poisson", "All losses together"]
     assert [row[2] for row in tables["table-3"]["rows"]] == ["", "0.87 ± 0.03", "0.85", "0.87", ""]
@@ -116,7 +117,7 @@ def test_its_scores_are_those_of_the_separate_commands(done, tmp_path):
 def test_an_edited_file_repeats_only_what_it_touches(done, data, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(done[0], folder)
-    settings = tiny(data, "losses.poisson.latent=5", "segmenter_steps=2", "generators={}")
+    settings = tiny(data, "losses.poisson.latent=5", "segmenter_steps=2", "generators={}", "planned={}")
     started = next(study(folder, settings, Control()))
     assert started.info["done"] == sorted(["prepare", "train-aae-bce", "samples-aae-bce", "map-aae-bce"])
     assert "latent: 5" in (folder / "study.yaml").read_text()

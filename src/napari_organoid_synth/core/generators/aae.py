@@ -18,7 +18,7 @@ from napari_organoid_synth.core.generators.blocks import Norm, init_weights, up_
 from napari_organoid_synth.core.generators.canvas import Stream
 from napari_organoid_synth.core.generators.latent import LatentGenerator
 from napari_organoid_synth.core.generators.losses import (
-    Adversarial,
+    LOSSES,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 SMALLEST = 8
 """Size at which convolutions end and the code begins, px."""
+SHOWN = 0.5
+"""Share of the training in which a `SkipDecoder` sees what the encoder saw; else it learns to draw from codes alone."""
 DECAY = 0.995
 """Decay of `CodeCloud`, per step: about 200 steps count."""
-ADVERSARIAL: dict[str, Adversarial] = {"bce": "bce", "bce_l1": "bce_l1", "least_squares": "lsgan", "poisson": "poisson"}
 
 
 class Encoder(nn.Module):
@@ -60,7 +61,11 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """Compute codes (N, L) float32: μ without ``rng`` or spread, else μ + σ · N(0, 1)."""
-        numbers: Tensor = self.last(self.features(x)).float()
+        return self.code(self.features(x), rng)
+
+    def code(self, features: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """Compute codes of features (N, F), as `forward` does."""
+        numbers: Tensor = self.last(features).float()
         if not self.spread:
             return numbers
         mean, log_variance = numbers.chunk(2, 1)
@@ -76,8 +81,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.layers = layers
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Draw the samples of codes."""
+    def forward(self, codes: Tensor, seen: Sequence[Tensor] = ()) -> Tensor:
+        """Draw the samples of codes; only a `SkipDecoder` uses what the encoder has ``seen``."""
         return torch.tanh(self.layers(codes).float())
 
 
@@ -104,8 +109,45 @@ def conv_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDi
         up += [*up_layer(inside, width, "resize", bias=False), *_group_norm(width), nn.LeakyReLU(0.2)]
         inside = width
     encoder = Encoder(nn.Sequential(*down, nn.Flatten()), flattened, config.code, spread=False)
+    if config.skips:
+        return nn.ModuleDict({"encoder": encoder, "decoder": SkipDecoder(channels, widths, config.code)})
     decoder = Decoder(nn.Sequential(*up, nn.Conv2d(inside, channels, 3, 1, 1)))
     return nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+
+
+class SkipDecoder(nn.Module):
+    """Network from codes (N, L) to samples, which at each size may also see what the encoder saw there, as in a U-Net.
+
+    Parameters
+    ----------
+    channels : int
+        Of the samples.
+    widths : sequence of int
+        Feature maps of the encoder, at half the size of the samples first.
+    code : int
+        Length of a code.
+    """
+
+    def __init__(self, channels: int, widths: Sequence[int], code: int) -> None:
+        super().__init__()
+        inside = widths[-1]
+        self.first = nn.Sequential(
+            nn.Linear(code, inside * SMALLEST**2), nn.Unflatten(1, (inside, SMALLEST, SMALLEST)), nn.LeakyReLU(0.2)
+        )
+        blocks, self.seen_widths = list[nn.Module](), tuple(widths[::-1])
+        for width, seen in zip((*reversed(widths[:-1]), widths[0] // 2), self.seen_widths, strict=True):
+            up = up_layer(inside + seen, width, "resize", bias=False)
+            blocks.append(nn.Sequential(*up, *_group_norm(width), nn.LeakyReLU(0.2)))
+            inside = width
+        self.blocks, self.last = nn.ModuleList(blocks), nn.Conv2d(inside, channels, 3, 1, 1)
+
+    def forward(self, codes: Tensor, seen: Sequence[Tensor] = ()) -> Tensor:
+        """Draw the samples of codes; without ``seen`` zeros stand in their place."""
+        x: Tensor = self.first(codes)
+        for place, (block, width) in enumerate(zip(self.blocks, self.seen_widths, strict=True), 1):
+            skip = seen[-place].to(x.dtype) if seen else x.new_zeros(len(x), width, *x.shape[-2:])
+            x = block(torch.cat([x, skip], 1))
+        return torch.tanh(self.last(x).float())
 
 
 def mlp_autoencoder(channels: int, tile: int, config: AaeConfig) -> nn.ModuleDict:
@@ -178,7 +220,7 @@ class Aae(LatentGenerator):
     def __init__(self, config: AaeConfig, spec: PairSpec) -> None:
         super().__init__(config, spec)
         self.latent = config.code
-        self.adversarial = ADVERSARIAL.get(config.loss, "wasserstein")
+        self.adversarial = LOSSES.get(config.loss, "wasserstein")
         self.penalised = self.adversarial == "wasserstein" and config.loss != "wasserstein_plain"
         channels = spec.image_channels + spec.mask_channels
         build = conv_autoencoder if config.network == "conv" else mlp_autoencoder
@@ -212,7 +254,7 @@ class Aae(LatentGenerator):
         return self._networks["autoencoder"]["encoder"]  # type: ignore[index,no-any-return]
 
     @property
-    def decoder(self) -> Decoder:
+    def decoder(self) -> Decoder | SkipDecoder:
         """Network from codes to samples."""
         return self._networks["autoencoder"]["decoder"]  # type: ignore[index,no-any-return]
 
@@ -239,8 +281,11 @@ class Aae(LatentGenerator):
         for critic in critics.values():
             set_trainable(critic, False)
         with self.autocast():
-            codes = self.encoder(real, rng)
-            drawn = self.decoder(codes)
+            codes, seen = self._looked_at(real, rng)
+            if seen:
+                shown = torch.rand(len(real), 1, 1, 1, generator=rng, device=self.device) < SHOWN
+                seen = [shown * one for one in seen]
+            drawn = self.decoder(codes, seen)
             verdicts = [critics["discriminator_latent"](codes).float()]
             hidden: list[Tensor] = []
             if "discriminator_image" in critics:
@@ -270,6 +315,17 @@ class Aae(LatentGenerator):
             losses[name] = loss.detach()
         self.record_step(len(real))
         return losses | {"bad": bad}
+
+    def _looked_at(self, real: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Compute codes of pairs, and with skips what the encoder saw at each size, the largest first."""
+        if not self.config.skips:
+            return self.encoder(real, rng), []
+        seen, features = list[Tensor](), real
+        for layer in self.encoder.features:
+            features = layer(features)
+            if isinstance(layer, nn.LeakyReLU):
+                seen.append(features)
+        return self.encoder.code(features, rng), seen
 
     def _critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         with self.autocast():  # in one batch, since no critic mixes samples
@@ -330,7 +386,8 @@ class Aae(LatentGenerator):
         -------
         Tensor (N, C + M, Y, X) float32 in [-1, 1]
         """
-        output: Tensor = self.decoder(self.encode(samples) + sigma * self.latents(rng, len(samples)))
+        codes, seen = self._looked_at(samples)
+        output: Tensor = self.decoder(codes + sigma * self.latents(rng, len(samples)), seen)
         return output
 
 

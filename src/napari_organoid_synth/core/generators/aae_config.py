@@ -84,6 +84,11 @@ class AaeConfig(GeneratorConfig):
     )
     discriminator_channels: int = Field(32, ge=8, le=128, description="Feature maps of the image critic's first layer.")
     width: int = Field(512, ge=16, le=2048, description="Units of a fully connected layer.")
+    skips: bool = Field(
+        False,
+        description="The decoder also sees what the encoder saw at each size (conv), as a U-Net does, in half of the "
+        "training: variations of given pairs keep their details, and new samples are still drawn from codes alone.",
+    )
     samples_from: Literal["fitted", "normal"] = Field(
         "fitted",
         description="Distribution of the codes of new samples: a normal distribution fitted to the codes of the real "
@@ -93,6 +98,16 @@ class AaeConfig(GeneratorConfig):
         2e-4, gt=0, le=0.1, description="Learning rate of Adam, all networks (1e-4 in DeblurGAN)."
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum (β₁) of Adam.")
+
+    @model_validator(mode="after")
+    def _skips_need_convolutions(self) -> AaeConfig:
+        if self.skips and self.network == "mlp":
+            raise UserError(
+                "An autoencoder with skips is chosen, but its network is 'mlp'.",
+                "Expected convolutions: the decoder sees what the encoder saw at each size.",
+                "Set network to 'conv', or skips to false.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _disc_needs_a_critic(self) -> AaeConfig:

@@ -14,12 +14,21 @@ from napari_organoid_synth.core.generators.augment import augment
 from napari_organoid_synth.core.generators.base import channels_last, descend, make_adam, set_trainable
 from napari_organoid_synth.core.generators.blocks import init_weights, update_average
 from napari_organoid_synth.core.generators.latent import LatentGenerator
-from napari_organoid_synth.core.generators.losses import discriminator_loss, generator_loss
+from napari_organoid_synth.core.generators.losses import (
+    LOSSES,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
 from napari_organoid_synth.core.generators.networks import DenseGenerator
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.codec.spec import PairSpec
     from napari_organoid_synth.core.generators.batch import Batch
+
+
+PENALTY = 10.0
+"""Weight of the gradient penalty (Gulrajani 2017)."""
 
 
 class AdversarialGenerator(LatentGenerator):
@@ -45,7 +54,7 @@ class AdversarialGenerator(LatentGenerator):
         self, config: AdversarialConfig, spec: PairSpec, generator: nn.Module, discriminator: nn.Module
     ) -> None:
         super().__init__(config, spec)
-        self.latent = config.latent
+        self.latent, self.adversarial = config.latent, LOSSES[config.loss]
         self.generator, self.discriminator = generator, discriminator
         self._optimizers: dict[str, Optimizer] = {}
         rates = {"generator": config.generator_rate or config.learning_rate, "discriminator": config.learning_rate}
@@ -74,18 +83,24 @@ class AdversarialGenerator(LatentGenerator):
         set_trainable(self.discriminator, True)
         with self.autocast():
             fake = self.generator(latents, image_class)
-        seen_real, seen_fake = self._augment(real, rng), self._augment(fake.detach(), rng)
-        with self.autocast():  # real and fake in two batches: batch norm would mix their statistics
-            logits = self.discriminator(seen_real, image_class)
-            fake_logits, shared = self.judge_drawn(seen_fake, latents, image_class)
-            loss_d = discriminator_loss(logits, fake_logits)
-        bad = descend(sum(shared.values(), loss_d), self.discriminator, self._optimizers["discriminator"])
+        bad = torch.zeros((), device=self.device)
+        for _ in range(self.config.steps_of_critic):
+            seen_real, seen_fake = self._augment(real, rng), self._augment(fake.detach(), rng)
+            with self.autocast():  # real and fake in two batches: batch norm would mix their statistics
+                logits = self.discriminator(seen_real, image_class)
+                fake_logits, shared = self.judge_drawn(seen_fake, latents, image_class)
+                loss_d = discriminator_loss(logits, fake_logits, self.adversarial)
+            loss = sum(shared.values(), loss_d)
+            if self.adversarial == "wasserstein":
+                slope = gradient_penalty(lambda x: self.discriminator(x, image_class), seen_real, seen_fake, rng)
+                loss = loss + PENALTY * slope
+            bad = torch.maximum(bad, descend(loss, self.discriminator, self._optimizers["discriminator"]))
 
         set_trainable(self.discriminator, False)
         seen_fake = self._augment(fake, rng)
         with self.autocast():
             fake_logits, shared = self.judge_drawn(seen_fake, latents, image_class)
-            loss_g = generator_loss(fake_logits)
+            loss_g = generator_loss(fake_logits, self.adversarial)
         loss = sum(shared.values(), loss_g)
         bad = torch.maximum(bad, descend(loss, self.generator, self._optimizers["generator"]))
         self.record_step(len(real))

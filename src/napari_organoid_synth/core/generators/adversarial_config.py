@@ -42,6 +42,21 @@ class AdversarialConfig(GeneratorConfig):
         None, gt=0, le=0.1, description="Learning rate of the generator alone; empty: learning_rate."
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum (β₁) of Adam.")
+    loss: Literal["bce", "bce_l1", "least_squares", "poisson", "wasserstein"] = Field(
+        "bce",
+        description="Loss of the discriminator; wasserstein has a gradient penalty, no batch norm in the discriminator "
+        "and five steps of it for one of the generator.",
+    )
+
+    @property
+    def has_norm(self) -> bool:
+        """Whether a convolutional discriminator has batch norm: a gradient penalty needs independent samples."""
+        return self.loss != "wasserstein"
+
+    @property
+    def steps_of_critic(self) -> int:
+        """Discriminator steps per step."""
+        return 5 if self.loss == "wasserstein" else 1
 
     def check_dense(self, size: int) -> None:
         """Refuse a tile size, px, that is odd, or too small or large for fully connected layers."""

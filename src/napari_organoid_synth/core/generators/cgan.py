@@ -36,5 +36,7 @@ class Cgan(AdversarialGenerator):
             generator = ConvGenerator(
                 config.latent, channels, tile, config.generator_channels, most, config.upsample, classes
             )
-            discriminator = ConvDiscriminator(channels, tile, config.discriminator_channels, most, classes)
+            discriminator = ConvDiscriminator(
+                channels, tile, config.discriminator_channels, most, classes, norm=config.has_norm
+            )
         super().__init__(config, spec, generator, discriminator)

@@ -23,5 +23,5 @@ class Dcgan(AdversarialGenerator):
             config,
             spec,
             ConvGenerator(config.latent, channels, spec.tile, config.generator_channels, most, config.upsample),
-            ConvDiscriminator(channels, spec.tile, config.discriminator_channels, most),
+            ConvDiscriminator(channels, spec.tile, config.discriminator_channels, most, norm=config.has_norm),
         )

@@ -64,8 +64,10 @@ class InfoGenerator(ConvGenerator):
 class InfoDiscriminator(ConvDiscriminator):
     """DCGAN's discriminator; a head on the same features (Q in the paper) predicts the codes of a sample."""
 
-    def __init__(self, categories: int, continuous: int, inside: int, tile: int, channels: int, most: int) -> None:
-        super().__init__(inside, tile, channels, most)
+    def __init__(
+        self, categories: int, continuous: int, inside: int, tile: int, channels: int, most: int, norm: bool = True
+    ) -> None:
+        super().__init__(inside, tile, channels, most, norm=norm)
         last = self.layers[-1]
         assert isinstance(last, nn.Conv2d)
         self.categories = categories
@@ -102,7 +104,9 @@ class Infogan(AdversarialGenerator):
             config,
             spec,
             InfoGenerator(*sizes, channels, tile, config.generator_channels, most, config.upsample),
-            InfoDiscriminator(categories, config.continuous, channels, tile, config.discriminator_channels, most),
+            InfoDiscriminator(
+                categories, config.continuous, channels, tile, config.discriminator_channels, most, config.has_norm
+            ),
         )
         self.latent = sum(sizes)
 

@@ -12,6 +12,14 @@ from torch.nn import functional
 Adversarial = Literal["bce", "lsgan", "hinge", "wasserstein", "bce_l1", "poisson"]
 Reconstruction = Literal["mse", "l1", "bce", "bce_l1", "least_squares", "poisson"]
 
+LOSSES: dict[str, Adversarial] = {
+    "bce": "bce",
+    "bce_l1": "bce_l1",
+    "least_squares": "lsgan",
+    "poisson": "poisson",
+    "wasserstein": "wasserstein",
+}
+"""Names of losses in settings, and of their formulas."""
 L1_WEIGHT = 4.0  # α of bce_l1 (Wargnier-Dauchelle 2019)
 POISSON_EPS = 1e-8
 

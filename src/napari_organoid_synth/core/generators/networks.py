@@ -52,9 +52,9 @@ class ConvGenerator(nn.Module):
 
 
 class ConvDiscriminator(nn.Module):
-    """The mirror image: halved down to 4 × 4 px, LeakyReLU, batch norm except in the first layer, one logit."""
+    """The mirror image: halved to 4 × 4 px, LeakyReLU, batch norm (or none) except in the first layer, one logit."""
 
-    def __init__(self, inside: int, tile: int, channels: int, most: int, classes: int = 0) -> None:
+    def __init__(self, inside: int, tile: int, channels: int, most: int, classes: int = 0, norm: bool = True) -> None:
         super().__init__()
         self.tile = tile
         inside += classes > 0
@@ -62,8 +62,8 @@ class ConvDiscriminator(nn.Module):
         side = tile // 2
         while side >= 4:
             width = channels_at(side, tile, channels, most)
-            layers.append(nn.Conv2d(inside, width, 4, 2, 1, bias=not layers))
-            if len(layers) > 1:
+            layers.append(nn.Conv2d(inside, width, 4, 2, 1, bias=not layers or not norm))
+            if len(layers) > 1 and norm:
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.LeakyReLU(0.2))
             inside, side = width, side // 2

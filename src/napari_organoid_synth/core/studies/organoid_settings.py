@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -50,6 +51,11 @@ class OrganoidSettings(StudySettings):
         {loss: {"name": "aae", "loss": loss} for loss in LOSSES},
         description="Generators of table 2, figure 2 and table 3: the autoencoder with each loss.",
     )
+    planned: Members = Field(
+        {},
+        description="Generators of table 4, which the authors plan: the losses on the other architectures, an "
+        "autoencoder with skips.",
+    )
     epochs: int = Field(2000, ge=1, description="Rounds over all images in the training of a generator.")
     batch: int = Field(32, ge=1, le=256, description="Images of a training step; at most as many as there are.")
     images: int = Field(0, ge=0, le=10_000, description="Images that each generator draws; 0: as many as originals.")
@@ -74,28 +80,40 @@ class OrganoidSettings(StudySettings):
     repeats: int = Field(1, ge=1, le=100, description="Trainings of each U-Net with other seeds.")
 
 
+OTHER_LOSSES = ("bce_l1", "least_squares", "poisson", "wasserstein")
+"""Losses that a generator from noise can have beside BCE; the perceptual one compares a copy with its original."""
+
+
+def _planned(generators: dict[str, dict[str, Any]], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return some of the generators with each other loss, and the autoencoder with skips."""
+    others = {f"{name}_{loss}": {**generators[name], "loss": loss} for name in names for loss in OTHER_LOSSES}
+    return {**others, "aae_skips": {**generators["aae"], "skips": True}}
+
+
+_GENERATORS: dict[str, dict[str, Any]] = {
+    "gan": {"name": "gan", "augment": "none"},
+    "cgan": {"name": "cgan", "network": "mlp", "augment": "none"},
+    "dcgan": {"name": "dcgan", "augment": "none"},
+    "infogan": {"name": "infogan", "augment": "none"},
+    "aae": {"name": "aae", "loss": "bce"},
+}
+_NARROW = {"generator_channels": 32, "discriminator_channels": 32}
+_SMALL_GENERATORS = {
+    name: {**values, **(_NARROW if name in ("dcgan", "infogan") else {})} for name, values in _GENERATORS.items()
+}
+
 PUBLISHED = OrganoidSettings(
     size="published",
-    generators={
-        "gan": {"name": "gan", "augment": "none"},
-        "cgan": {"name": "cgan", "network": "mlp", "augment": "none"},
-        "dcgan": {"name": "dcgan", "augment": "none"},
-        "infogan": {"name": "infogan", "augment": "none"},
-        "aae": {"name": "aae", "loss": "bce"},
-    },
+    generators=_GENERATORS,
+    planned=_planned(_GENERATORS, ("gan", "cgan", "dcgan", "infogan")),
     segmenter=UNetConfig(network="original", channels=64, depth=4, whole=True, tile=256, batch=8),
 )
 SMALL = PUBLISHED.replace(
     size="small",
     side=64,
     tile=64,
-    generators={
-        "gan": {"name": "gan", "augment": "none"},
-        "cgan": {"name": "cgan", "network": "mlp", "augment": "none"},
-        "dcgan": {"name": "dcgan", "augment": "none", "generator_channels": 32, "discriminator_channels": 32},
-        "infogan": {"name": "infogan", "augment": "none", "generator_channels": 32, "discriminator_channels": 32},
-        "aae": {"name": "aae", "loss": "bce"},
-    },
+    generators=_SMALL_GENERATORS,
+    planned=_planned(_SMALL_GENERATORS, ("dcgan",)),
     epochs=600,
     batch=16,
     restarts=3,

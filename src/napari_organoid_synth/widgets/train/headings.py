@@ -9,7 +9,7 @@ GENERATOR = (
         "Networks",
         "Larger ones learn finer textures, and take more time and memory.",
         ("network", "channels", "generator_channels", "discriminator_channels", "max_channels", "latent", "width",
-         "blocks", "layers", "mapping_layers", "scales", "norm", "dropout", "upsample"),
+         "blocks", "layers", "mapping_layers", "scales", "norm", "dropout", "upsample", "skips"),
     ),
     Heading(
         "Aims of the training",
