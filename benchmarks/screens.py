@@ -52,13 +52,13 @@ IMAGES, TESTED = 12, 3
 PAINTED, NUMBER, TRY_STEPS, TRAIN_STEPS = "organoids", 12, 20, 40
 MAKE = (
     f"try PROJECT --set number={NUMBER} --set steps={TRY_STEPS}",
-    "score PROJECT --set extractor=random",
+    "score PROJECT",
     "train PROJECT --gan pix2pix --set tiles.size=64 --set gan.generator_channels=16"
     f" --set gan.discriminator_channels=16 --set train.steps={TRAIN_STEPS} --set train.preview_every=20",
     "generate PROJECT --set run=analogy --set number=4 --set seed=5",
     "samples PROJECT --query nearest>0 --limit 6 --accept found",
     "samples PROJECT --query verdict==new --limit 2 --reject found",
-    "map PROJECT --set extractor=random --set restarts=1",
+    "map PROJECT --set restarts=1",
     "export PROJECT",
 )
 

@@ -84,7 +84,7 @@ class OpenedPairs(QObject):
             sample, real = pairs
             if self.thread is not None:
                 self.layers.show_beside(self.thread, id, sample, real)
-                self.message.emit(f"Left {sample.name}, right the real image {real.name}.")
+                self.message.emit(f"Right: {real.name}, the most similar real image.")
 
         if self.thread is not None:
             self.thread.submit(

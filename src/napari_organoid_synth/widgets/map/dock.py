@@ -188,7 +188,7 @@ class MapWidget(WideDock):
         width = self.width()
         wide = width >= max(WIDE, 1.2 * self.height())
         self._body.setDirection(ACROSS if wide else DOWN)
-        self.side.setFixedWidth(min(300, max(262, int(0.42 * width))) if wide else width - 8)
+        self.side.setFixedWidth(min(300, max(286, int(0.42 * width))) if wide else width - 8)
         self._body.setStretch(1, 0 if wide else 1)
 
     # --------------------------------------------------------------------------------------------------------- value
