@@ -40,7 +40,8 @@ from napari_organoid_synth.core.studies.parts import Part, Results
 from napari_organoid_synth.core.studies.pictures import error_gallery, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
 from napari_organoid_synth.core.studies.set_table import LEGEND, set_table
-from napari_organoid_synth.core.studies.study import PROJECT, Plan
+from napari_organoid_synth.core.studies.settings import PROJECT
+from napari_organoid_synth.core.studies.study import Plan
 from napari_organoid_synth.core.studies.tissue_settings import TissueSettings
 
 LEAST = 8
@@ -258,7 +259,7 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
         result = GainResult.parse(results[f"table-1-{name.replace('_', '-')}"])
         sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", _table_1(project, name, result)))
         if len(settings.subsets) > 1:
-            drawn = [
+            drawn: list[Any] = [
                 Drawing(bars(result.table, result.score), f"{SCORES[result.score]}, mean ± SD over images"),
                 _subsets(result),
             ]
