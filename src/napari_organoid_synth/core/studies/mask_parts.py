@@ -169,7 +169,8 @@ def comparing_encodings(
     """Return a part that draws masks in each encoding, decodes them to objects and checks all alike.
 
     Its result has for each encoding ``passed`` (share that passes the check and has about as many cells as real masks),
-    ``objects`` (median), ``fragments`` and ``merged`` (shares of objects), and ``distance`` (Fréchet distance of the flows of the decoded masks).
+    ``objects`` (median), ``fragments`` and ``merged`` (shares of objects), and ``distance`` (Fréchet distance of the
+    flows of the decoded masks).
     """
 
     def work(results: Results, key: str) -> Iterator[Event]:
