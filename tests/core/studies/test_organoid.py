@@ -9,17 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from napari_organoid_synth.cli.answers import check
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import GainResult
+from napari_organoid_synth.core.gain.settings import GainSettings
 from napari_organoid_synth.core.job import Control, Finished, Progress, Started, run_to_end
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
+from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.scores.storage import SetScores
-from napari_organoid_synth.core.studies.organoid import SCORES, SEGMENT
+from napari_organoid_synth.core.studies.organoid import plan
+from napari_organoid_synth.core.studies.organoid_page import AREAS, SCORES, SEGMENT
 from napari_organoid_synth.core.studies.parts import read_part
 from napari_organoid_synth.core.studies.study import study
 from napari_organoid_synth.core.synthesis.generate import generate
@@ -30,7 +35,7 @@ from organoids import tiny, write_organoids
 RUNS = ["aae-bce", "aae-poisson", "gan", "gan-poisson"]
 PARTS = [
     "prepare", *(f"{kind}-{run}" for run in RUNS for kind in ("train", "samples")), "scores",
-    "map-aae-bce", "map-aae-poisson", "map", "table-3",
+    "map-aae-bce", "map-aae-poisson", "map", "table-3", "table-5",
 ]  # fmt: skip
 
 
@@ -102,6 +107,24 @@ def test_the_page_has_tables_figures_and_what_differs(done):
     }  # fmt: skip
 
 
+def test_areas_of_the_masks_and_of_what_was_marked(done):
+    folder, _, events = done
+    found = read_part(folder, AREAS).result
+    pairs = {pair.name: pair for pair in load_pairs(Project(folder / "project", make=False))}
+    by_hand = found["totals"]["mask"]
+    assert {name: its["area"] for name, its in by_hand.items()} == {
+        name: float(pair.labels.sum()) for name, pair in pairs.items()
+    }
+    assert set(found["totals"]) >= {"mask", "raw", "raw+synthetic (aae-bce)"}
+    with Path(found["measurements"]).open(encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    assert sum(line["from"] == "mask" for line in lines) == len(pairs)
+    assert {"area_px", "perimeter_px", "eccentricity", "mean_intensity"} <= set(lines[0])
+    rows = events[-1].result["tables"]["table-5"]["rows"]
+    assert rows[0][:2] == ["Masks", f"{sum(its['area'] for its in by_hand.values()) / len(by_hand):,.0f}"]
+    assert len(rows) == 6
+
+
 def test_its_scores_are_those_of_the_separate_commands(done, tmp_path):
     folder = done[0]
     ours = {one["run"]: SetScores.parse(one) for one in read_part(folder, SCORES).result["sets"]}["gan"]
@@ -114,6 +137,19 @@ def test_its_scores_are_those_of_the_separate_commands(done, tmp_path):
     assert SetScores.parse(found["sets"][0]).scores == ours.scores
 
 
+def test_the_command_goes_on_in_the_folder_and_prints_the_page(done, call):
+    code, out, _ = call("study", "organoid", "--out", done[0], "--json")
+    assert code == 0
+    answer = check(out)
+    assert answer["repeated"] == []
+    assert answer["tables"] == done[2][-1].result["tables"]
+    code, out, _ = call("study", "organoid", "--out", done[0])
+    assert out.startswith(f"Page: {done[0] / 'study.html'}")
+    code, _, err = call("study", "organoid", "--out", done[0], "--size", "published")
+    assert code == 1
+    assert "at the size 'small'" in err
+
+
 def test_an_edited_file_repeats_only_what_it_touches(done, data, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(done[0], folder)
@@ -123,6 +159,18 @@ def test_an_edited_file_repeats_only_what_it_touches(done, data, tmp_path):
     assert "latent: 5" in (folder / "study.yaml").read_text()
     changed = json.loads((folder / "parts" / "train-aae-poisson.json").read_text())
     assert changed["title"] == "train aae-poisson"
+
+
+def test_honest_trains_the_generators_again_for_each_tested_image(data, tmp_path):
+    parts = {part.name: part for part in plan(tmp_path / "s", tiny(data, "protocol=honest"), Control()).parts}
+    compared = parts[SEGMENT].determined_by
+    settings = GainSettings.parse(compared["settings"] | {"scheduler": "here"})
+    assert settings.generator == ("recipes/aae-bce.yaml", "recipes/aae-poisson.yaml")
+    assert (settings.pairs_from, settings.paper_protocol, settings.pairs) == ("folds", False, 8)
+    assert set(compared["recipes"]) == {"aae-bce", "aae-poisson"}
+    assert parts[SEGMENT].needs == ["prepare"]
+    folder = tmp_path / "s" / "project" / "recipes"
+    assert Recipe.from_file(folder / "aae-poisson.yaml").gan.loss == "poisson"
 
 
 def test_data_that_do_not_fit_are_refused_in_words(tmp_path):

@@ -146,7 +146,7 @@ class SkipDecoder(nn.Module):
         x: Tensor = self.first(codes)
         for place, (block, width) in enumerate(zip(self.blocks, self.seen_widths, strict=True), 1):
             skip = seen[-place].to(x.dtype) if seen else x.new_zeros(len(x), width, *x.shape[-2:])
-            x = block(torch.cat([x, skip], 1))
+            x = block(torch.cat([x, skip.contiguous(memory_format=torch.channels_last)], 1))
         return torch.tanh(self.last(x).float())
 
 

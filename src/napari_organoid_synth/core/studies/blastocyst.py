@@ -9,22 +9,21 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, JobFolder, Progress
-from napari_organoid_synth.core.metrics.sets import SetScore
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.pairs.grades import with_grades
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.charts import Curves, Series
-from napari_organoid_synth.core.report.rendering import Table, digits, number
+from napari_organoid_synth.core.report.rendering import number
 from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.studies.blastocyst_settings import BlastocystSettings
-from napari_organoid_synth.core.studies.by_class import scoring_by_class
+from napari_organoid_synth.core.studies.by_class import class_blocks, scoring_by_class
 from napari_organoid_synth.core.studies.commands import samples, scoring, training
 from napari_organoid_synth.core.studies.page import Charts, Deviation, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Results
 from napari_organoid_synth.core.studies.pictures import sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, fingerprint_of, preparing
-from napari_organoid_synth.core.studies.set_table import LEGEND, MARK, set_table
+from napari_organoid_synth.core.studies.set_table import LEGEND, set_table
 from napari_organoid_synth.core.studies.settings import PROJECT
 from napari_organoid_synth.core.studies.study import Plan
 from napari_organoid_synth.core.synthesis.settings import GenerateSettings
@@ -126,7 +125,7 @@ def _page(project: Project, settings: BlastocystSettings, runs: list[str], resul
             "distances",
             [Prose(f"{LEGEND} Features: {_extractor(sets)}.", "faint"), table, Prose(_comparable(settings), "faint")],
         ),
-        StudySection("The same for each grade", "grades", _by_class(titles, results[CLASSES])),
+        StudySection("The same for each grade", "grades", class_blocks(titles, results[CLASSES])),
     ]
     return StudyPage(_summary(titles, sets), sections, _deviations(settings, results))
 
@@ -163,37 +162,6 @@ def _curves(project: Project, titles: Mapping[str, str]) -> list[Any]:
             known = [chart for chart in charts if chart is not None]
             blocks += [Charts(known, f"{title}: loss of the {network}")] if known else []
     return blocks or [Prose("No losses were recorded: the trainings were too short.", "faint")]
-
-
-def _by_class(titles: Mapping[str, str], found: Mapping[str, Any]) -> list[Any]:
-    """Return FID and KID of each class."""
-    names = {run: title for title, run in titles.items()}
-    rows = []
-    for one in found["scores"]:
-        scores = {score.name: score for score in map(SetScore.parse, one["scores"])}
-        cells = [_cell(scores.get(name)) for name in ("fid", "kid")]
-        ranges = [_range(scores.get(name)) for name in ("fid", "kid")]
-        rows.append([names.get(one["run"], one["run"]), one["image_class"] or "no grade", f"{one['originals']}", *(
-            text for pair in zip(cells, ranges, strict=True) for text in pair
-        )])  # fmt: skip
-    head = ["Generator", "Grade", "Originals", "FID ↓", "FID of the originals", "KID ↓", "KID of the originals"]
-    blocks: list[Any] = [
-        Prose("Each class is compared with the originals of the same class, in the features of all originals.")
-    ]
-    blocks += [Table(head, rows, left=False)] if rows else []
-    blocks += [
-        Prose(f"{names.get(run, run)}, {image_class or 'no grade'}: left out ({why}), fewer than eight.", "faint")
-        for run, image_class, why in found["left_out"]
-    ]
-    return blocks
-
-
-def _cell(score: SetScore | None) -> str:
-    return "–" if score is None else digits(score.matched_value) + (f" {MARK}" if score.within else "")
-
-
-def _range(score: SetScore | None) -> str:
-    return "–" if score is None else f"{digits(score.originals.low)} to {digits(score.originals.high)}"
 
 
 def _summary(titles: Mapping[str, str], sets: Mapping[str, SetScores]) -> str:

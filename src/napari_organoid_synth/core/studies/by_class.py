@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress
 from napari_organoid_synth.core.metrics.set_measures import FEATURE_SCORES, feature_measure, feature_notes
-from napari_organoid_synth.core.metrics.sets import MIN_TILES, evaluate
+from napari_organoid_synth.core.metrics.sets import MIN_TILES, SetScore, evaluate
 from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_space import TileSpace
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.report.rendering import Table
 from napari_organoid_synth.core.samples.store import SampleStore
+from napari_organoid_synth.core.studies.page import Prose
 from napari_organoid_synth.core.studies.parts import Part, Results
+from napari_organoid_synth.core.studies.set_table import cell, span
 
 SCORES = tuple(score for score in FEATURE_SCORES if score.name in ("kid", "fid"))
 
@@ -71,3 +74,28 @@ def scoring_by_class(
 
     determined_by = {**settings.model_dump(mode="json", exclude={"device", "metrics", "again"}), "runs": list(runs)}
     return Part(name, "compare each class", work, determined_by, needs, 5.0)
+
+
+def class_blocks(titles: Mapping[str, str], found: Mapping[str, Any]) -> list[Any]:
+    """Return FID and KID of each class as blocks of a page; ``titles`` are those of the rows, with their runs."""
+    names = {run: title for title, run in titles.items()}
+    rows = []
+    for one in found["scores"]:
+        scores = {score.name: score for score in map(SetScore.parse, one["scores"])}
+        values = [(cell(scores.get(name)), _range(scores.get(name))) for name in ("fid", "kid")]
+        cells = [text for pair in values for text in pair]
+        rows.append([names.get(one["run"], one["run"]), one["image_class"] or "none", f"{one['originals']}", *cells])
+    head = ["Generator", "Class", "Originals", "FID ↓", "FID of the originals", "KID ↓", "KID of the originals"]
+    blocks: list[Any] = [
+        Prose("Each class is compared with the originals of the same class, in the features of all originals.")
+    ]
+    blocks += [Table(head, rows, left=False)] if rows else []
+    blocks += [
+        Prose(f"{names.get(run, run)}, {image_class or 'no class'}: left out ({why}), fewer than eight.", "faint")
+        for run, image_class, why in found["left_out"]
+    ]
+    return blocks
+
+
+def _range(score: SetScore | None) -> str:
+    return "–" if score is None else span(score.originals)

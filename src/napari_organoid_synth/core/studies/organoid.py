@@ -12,10 +12,12 @@ from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.studies.areas import measuring
+from napari_organoid_synth.core.studies.by_class import scoring_by_class
 from napari_organoid_synth.core.studies.commands import comparison, mapping, samples, scoring, training
-from napari_organoid_synth.core.studies.organoid_page import AREAS, MAP, SCORES, SEGMENT, page_of
+from napari_organoid_synth.core.studies.organoid_page import AREAS, CLASSES, MAP, SCORES, SEGMENT, page_of
 from napari_organoid_synth.core.studies.organoid_runs import Runs, runs_of
 from napari_organoid_synth.core.studies.organoid_settings import OrganoidSettings
+from napari_organoid_synth.core.studies.own_features import mapping_by_own
 from napari_organoid_synth.core.studies.parts import Part
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
 from napari_organoid_synth.core.studies.settings import PROJECT
@@ -45,8 +47,10 @@ def plan(folder: Path, settings: OrganoidSettings, control: Control) -> Plan:
     }  # fmt: skip
     scores = ScoreSettings(seed=settings.seed, **features)
     parts.append(scoring(project, scores, control, made, SCORES, share=10.0))
+    if settings.classes:
+        parts.append(scoring_by_class(project, runs.all, scores, control, made, CLASSES))
     parts += _maps(project, settings, runs, features, control)
-    parts.append(_segmentation(folder, project, settings, runs, control))
+    parts.append(_segmentation(project, settings, runs, makes.number, control))
     parts.append(measuring(project, folder / "tables", SEGMENT, control, AREAS, share=2.0))
     return Plan(parts, lambda results: page_of(project, settings, runs, results))
 
@@ -63,27 +67,22 @@ def _maps(
 ) -> list[Part]:
     """Return the parts of figure 2: a map of each loss, and last that of all, which stays in the project."""
     shared = MapSettings(seed=settings.seed, restarts=settings.restarts, **features)
-    parts = [
-        mapping(
-            project,
-            shared.replace(runs=(run,)),
-            control,
-            [f"samples-{run}"],
-            f"{MAP}-{run}",
-            f"map {run}",
-            share=2.0,
-        )
-        for run in dict.fromkeys(runs.losses.values())
-    ]
+    parts = []
+    for run in dict.fromkeys(runs.losses.values()):
+        name, title = f"{MAP}-{run}", f"map {run}"
+        if settings.features == "own":
+            parts.append(mapping_by_own(project, run, shared, control, name, title, share=2.0))
+        else:
+            alone = shared.replace(runs=(run,))
+            parts.append(mapping(project, alone, control, [f"samples-{run}"], name, title, share=2.0))
     of_losses = list(dict.fromkeys(runs.losses.values()))
     made = [f"samples-{run}" for run in of_losses]
     return [*parts, mapping(project, shared.replace(runs=tuple(of_losses)), control, made, MAP, "map all losses", 4.0)]
 
 
-def _segmentation(folder: Path, project: Project, settings: OrganoidSettings, runs: Runs, control: Control) -> Part:
-    """Return the part of table 3."""
+def _segmentation(project: Project, settings: OrganoidSettings, runs: Runs, images: int, control: Control) -> Part:
+    """Return the part of table 3; ``images`` is the number that each generator draws."""
     of_losses = list(dict.fromkeys(runs.losses.values()))
-    images = settings.images or 1
     shared = GainSettings(
         segmenter=settings.segmenter.model_dump(),
         arms=settings.arms,
@@ -104,9 +103,9 @@ def _segmentation(folder: Path, project: Project, settings: OrganoidSettings, ru
         compared = shared.replace(paper_protocol=True, pairs_from="store", generator=(*of_losses, *together))
         made = [f"samples-{run}" for run in of_losses]
         return comparison(project, compared, control, made, SEGMENT, title, share)
-    for run in of_losses:
-        runs.recipes[run].to_file(folder / "recipes" / f"{run}.yaml")
-    files = tuple(str(folder / "recipes" / f"{run}.yaml") for run in of_losses)
+    files = tuple(f"recipes/{run}.yaml" for run in of_losses)  # in the project
+    for run, file in zip(of_losses, files, strict=True):
+        runs.recipes[run].to_file(project.path / file)
     recipes = {
         run: runs.recipes[run].model_dump(mode="json", exclude={"train": {"device", "threads"}}) for run in of_losses
     }

@@ -52,6 +52,16 @@ def deviations(settings: OrganoidSettings, images: int) -> list[Deviation]:
             "the perplexity must be smaller than the number of images",
         ),
         Deviation(
+            "Features of the t-SNE",
+            "those of the generators",
+            "the codes of each autoencoder"
+            if settings.features == "own"
+            else f"those of '{settings.extractor}' for all (features: ours)",
+            "as published; maps of different features cannot be compared"
+            if settings.features == "own"
+            else "one network for all, so that maps can be compared",
+        ),
+        Deviation(
             "InfoGAN",
             "said to feed the images of one epoch into the next",
             "as its authors published it",

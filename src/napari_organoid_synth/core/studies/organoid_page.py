@@ -15,6 +15,7 @@ from napari_organoid_synth.core.report.rendering import Table, number
 from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.segmentation.arms import title_of
 from napari_organoid_synth.core.studies.areas import area_table
+from napari_organoid_synth.core.studies.by_class import class_blocks
 from napari_organoid_synth.core.studies.organoid_deviations import deviations
 from napari_organoid_synth.core.studies.organoid_runs import Runs
 from napari_organoid_synth.core.studies.organoid_settings import ARCHITECTURES, LOSSES, OrganoidSettings
@@ -24,7 +25,7 @@ from napari_organoid_synth.core.studies.pictures import error_gallery, sample_ga
 from napari_organoid_synth.core.studies.preparing import PREPARE
 from napari_organoid_synth.core.studies.set_table import LEGEND, SEVEN, set_table
 
-SCORES, MAP, SEGMENT, AREAS = "scores", "map", "table-3", "table-5"
+SCORES, MAP, SEGMENT, AREAS, CLASSES = "scores", "map", "table-3", "table-5", "table-6"
 """Names of parts."""
 TRAINED = "Trained on originals and"
 
@@ -70,11 +71,12 @@ def page_of(project: Project, settings: OrganoidSettings, runs: Runs, results: R
         "faint",
     )
     drawn = {**generators, **{title: run for title, run in losses.items() if run not in generators.values()}}
+    maps = _figure_2(settings, losses, sets, results)
     sections = [
         StudySection("Figure 1. What the generators draw", "figure-1", sample_gallery(project, drawn)),
         StudySection("Table 1. Generators", "table-1", [legend, table_1, published]),
         StudySection("Table 2. Losses of the autoencoder", "table-2", [legend, table_2, published]),
-        StudySection("Figure 2. Maps of originals and drawn images", "figure-2", _figure_2(losses, sets, results)),
+        StudySection("Figure 2. Maps of originals and drawn images", "figure-2", maps),
         StudySection("Table 3. What the images are worth to a U-Net", "table-3", _table_3(project, runs, result)),
     ]
     planned = {_planned_title(name): sets[run] for name, run in runs.planned.items() if run in sets}
@@ -84,6 +86,10 @@ def page_of(project: Project, settings: OrganoidSettings, runs: Runs, results: R
         text = Prose("The losses on the other architectures, an autoencoder with skips; nothing of it is published.")
         sections.append(StudySection("Table 4. What the authors plan next", "table-4", [text, legend, table_4]))
     sections.append(StudySection("Table 5. Area and perimeter of what was marked", "table-5", _table_5(results, runs)))
+    if settings.classes:
+        drawn |= {_planned_title(name): run for name, run in runs.planned.items()}
+        blocks = class_blocks(drawn, results[CLASSES])
+        sections.append(StudySection("Table 6. Each class of images", "table-6", blocks))
     return StudyPage(
         _summary(rows_1, rows_2, result, runs), sections, deviations(settings, results[PREPARE]["images"]), True
     )
@@ -106,7 +112,9 @@ def _extractor(sets: Mapping[str, SetScores]) -> str:
     return names[0] if names else "none"
 
 
-def _figure_2(losses: Mapping[str, str], sets: Mapping[str, SetScores], results: Results) -> list[Any]:
+def _figure_2(
+    settings: OrganoidSettings, losses: Mapping[str, str], sets: Mapping[str, SetScores], results: Results
+) -> list[Any]:
     """Return the maps, and a table of their divergences."""
     rows, clouds = [], []
     for place, (title, run) in enumerate(losses.items()):
@@ -117,6 +125,8 @@ def _figure_2(losses: Mapping[str, str], sets: Mapping[str, SetScores], results:
             [title, number(found["kl"]), number(found["perplexity"]), f"{apart.value:.2f}" if apart else "–", NOT_KNOWN]
         )
     together = results[MAP]
+    own = settings.features == "own"
+    features = "the codes of each autoencoder itself" if own else "the same features for all"
     names = {run: title for title, run in losses.items()}
     head = ["Loss", "KL", "Perplexity", "Told apart (0.5: not)", "KL, published"]
     text = (
@@ -127,7 +137,7 @@ def _figure_2(losses: Mapping[str, str], sets: Mapping[str, SetScores], results:
     return [
         Prose(text),
         Clouds([_cloud(f"All losses: KL {number(together['kl'])}", together["places"], names)]),
-        Clouds(clouds, "Originals and each loss alone."),
+        Clouds(clouds, f"Originals and each loss alone, by {features}."),
         Table(head, rows),
     ]
 

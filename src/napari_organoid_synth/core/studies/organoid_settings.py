@@ -64,6 +64,11 @@ class OrganoidSettings(StudySettings):
         description="Network whose features compare sets and make the map: the encoder learns from the images.",
     )
     weights: str = Field("", description="File of weights of inception2048, inception64 or vgg19.")
+    features: Literal["ours", "own"] = Field(
+        "ours",
+        description="Features of the map of each loss: ours, of the extractor, so that maps can be compared; own, the "
+        "codes of the autoencoder itself, as in the study.",
+    )
     restarts: int = Field(10, ge=1, le=100, description="How often each t-SNE starts; the best is kept.")
     segmenter: AnySegmenter = Field(UNetConfig(), description="The segmenter of table 3.")
     segmenter_steps: int = Field(10_000, ge=1, description="Steps of each training of the segmenter.")

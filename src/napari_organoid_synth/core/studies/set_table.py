@@ -39,10 +39,10 @@ def set_table(
         Title of the row of the originals.
     """
     first = next((one.by_name for one in sets.values() if one.scores), {})
-    rows = [[originals, *(_span(first[name].originals) if name in first else "–" for name in scores)]]
+    rows = [[originals, *(span(first[name].originals) if name in first else "–" for name in scores)]]
     rows += _published(originals, published, scores)
     for name, one in sets.items():
-        rows.append([name, *(_cell(one.by_name.get(score)) for score in scores)])
+        rows.append([name, *(cell(one.by_name.get(score)) for score in scores)])
         rows += _published(name, published, scores)
     head = [title, *(_head(name, sets) for name in scores)]
     return Table(head, rows)
@@ -54,7 +54,8 @@ def _published(row: str, published: Published, scores: Sequence[str]) -> list[li
     return [[f"{row}, published", *(published[row].get(name, "") for name in scores)]]
 
 
-def _cell(score: SetScore | None) -> str:
+def cell(score: SetScore | None) -> str:
+    """Return a score as text, with the mark where it lies within the range of the originals."""
     if score is None:
         return "–"
     return digits(score.matched_value) + (f" {MARK}" if score.within else "")
@@ -66,5 +67,6 @@ def _head(name: str, sets: Mapping[str, SetScores]) -> str:
     return STUDY.get(name, known.title if known else name) + arrow
 
 
-def _span(interval: Interval) -> str:
+def span(interval: Interval) -> str:
+    """Return a range as text."""
     return f"{digits(interval.low)} to {digits(interval.high)}"
