@@ -8,6 +8,8 @@ from pathlib import Path
 
 from napari_organoid_synth.core.registry import GENERATORS, SEGMENTERS, Registry
 from napari_organoid_synth.core.setting_list import Setting, list_settings
+from napari_organoid_synth.core.studies.catalog import STUDIES, study_settings
+from napari_organoid_synth.core.studies.settings import StudySettings
 from napari_organoid_synth.core.verbs import OTHER_VERBS, SHORT_VERBS, VERBS
 
 FAMILIES = {"gan": ("Generators", GENERATORS), "segmenter": ("Segmenters", SEGMENTERS)}
@@ -20,6 +22,12 @@ def write(folder: Path) -> None:
     for verb, entry in (VERBS | SHORT_VERBS | OTHER_VERBS).items():
         settings = [one for one in list_settings(entry.settings_class()()) if not _of_a_member(one.key)]
         lines += [f"### {verb}", "", *_table(settings), ""]
+    lines += ["## Studies", "", "Of the small size; `study` also has the settings of the command above.", ""]
+    shared = {one.key for one in list_settings(StudySettings())} - {"name"}
+    for name in STUDIES:
+        settings = [one for one in list_settings(study_settings(name)) if not _of_a_member(one.key)]
+        own = [one.replace(default=one.value) for one in settings if one.key not in shared]
+        lines += [f"### study {name}", "", *_table(own), ""]
     for title, family in FAMILIES.values():
         lines += [f"## {title}", ""]
         for name in family.names():

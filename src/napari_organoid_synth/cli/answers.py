@@ -253,8 +253,8 @@ class Study(Ended):
 
     study: str = Field(description="Name of the study.")
     folder: str = Field(description="Its folder, with tables, projects and study.yaml.")
-    page: str = Field(description="The page with all tables and figures, an HTML file.")
-    tables: dict[str, Any] = Field(description="Head and rows of each table, as on the page.")
+    page: str = Field(description="The HTML file with all tables and figures.")
+    tables: dict[str, Any] = Field(description="Head and rows of each table.")
     seconds: dict[str, float] = Field(description="Time of each part.")
     repeated: list[str] = Field(description="Parts that were done now; the others were there.")
 

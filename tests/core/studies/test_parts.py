@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
 from napari_organoid_synth.core.studies.parts import Part, Results, done_parts, part_path, run_parts
 from napari_organoid_synth.core.synthesis.stages import TOTAL
@@ -30,7 +31,7 @@ class Works:
             yield Started(0)
             yield Progress(1, 2)
             if self.fails == name:
-                raise RuntimeError(name)
+                raise UserError("The training diverges.", "Expected numbers.", "Lower the rate.")
             if self.stops == name:
                 self.control.cancel()
                 yield Finished(1, "canceled", {"value": -1})
@@ -80,7 +81,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
 def test_a_study_that_failed_or_was_stopped_goes_on_where_it_was(tmp_path):
     works = Works()
     works.fails = "second"
-    with pytest.raises(RuntimeError):
+    with pytest.raises(UserError, match=r"'do second' ended with an error\. The training diverges\. Expected .* Lower"):
         works.run(tmp_path)
     assert works.done == ["first"]
     works.fails, works.stops = "", "both"

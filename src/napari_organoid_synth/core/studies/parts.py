@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.atomic import write_text
-from napari_organoid_synth.core.errors import UserError
+from napari_organoid_synth.core.errors import DiskFull, UserError
 from napari_organoid_synth.core.frozen_model import FrozenModel
 from napari_organoid_synth.core.job import Control, Event, Finished
 from napari_organoid_synth.core.plain_values import read_object
@@ -152,11 +152,24 @@ def run_parts(folder: Path, parts: Sequence[Part], control: Control) -> Generato
     total = sum(part.share for part in missing)
 
     def stage(part: Part) -> Stage:
-        return Stage(part.title, part.share / total, lambda: _kept(folder, part, keys[part.name], results))
+        def events() -> Iterator[Event]:
+            return _named(part, _kept(folder, part, keys[part.name], results))
+
+        return Stage(part.title, part.share / total, events)
 
     outcome = yield from run_stages([stage(part) for part in missing], control)
     repeated = tuple(part.name for part in missing if part.name in results.records)
     return Outcome(results, repeated, outcome.canceled)
+
+
+def _named(part: Part, events: Iterator[Event]) -> Iterator[Event]:
+    """Pass on the events of a part; an error names it."""
+    try:
+        yield from events
+    except DiskFull:
+        raise
+    except UserError as error:
+        raise UserError(f"'{part.title}' ended with an error. {error.found}", error.expected, error.todo) from error
 
 
 def _kept(folder: Path, part: Part, key: str, results: Results) -> Iterator[Event]:

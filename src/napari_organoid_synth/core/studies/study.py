@@ -74,7 +74,7 @@ def study(folder: Path, settings: StudySettings, control: Control) -> Iterator[E
     if outcome.canceled:
         yield Finished(round(TOTAL * len(records) / len(plan.parts)), "canceled", result)
         return
-    yield Progress(TOTAL, TOTAL, note="write the page")
+    yield Progress(TOTAL, TOTAL, note="write the report")
     page = plan.page(outcome.results)
     path = write_page(folder, study, settings, page, records)
     yield Finished(TOTAL, "completed", {**result, "page": str(path), "tables": plain_tables(page)})
