@@ -17,6 +17,7 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.simulators.simulate import em
 from napari_organoid_synth.core.studies.catalog import study_settings
+from napari_organoid_synth.core.studies.em import sets_of
 from napari_organoid_synth.core.studies.study import study
 
 UNET = "{name: unet, channels: 8, depth: 2, tile: 64, batch: 1}"
@@ -46,7 +47,8 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_to_its_end(sets: tuple[Path, Path], tmp_path: Path) -> None:
     both, one = sets
-    settings = study_settings("em", str(one), "small", f"source={both}", *TINY)
+    settings = study_settings("em", str(both.parent), "small", *TINY)
+    assert sets_of(settings) == (str(both), str(one))
     *_, finished = study(tmp_path / "s", settings, Control())
     assert isinstance(finished, Finished)
     assert finished.result["repeated"] == [

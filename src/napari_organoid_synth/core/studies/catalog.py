@@ -71,7 +71,7 @@ STUDIES: dict[str, Study] = {
         paper="a study of pix2pix with three discriminators for mitochondria",
         question="Do painted micrographs, on membranes that were predicted by transfer, help a U-Net to find "
         "mitochondria?",
-        data="images/ and masks/ of two sets: one with membranes and mitochondria, one with mitochondria alone",
+        data="a folder for each of two sets, with images/, masks/mitochondria/ and, in one of them, masks/membranes/",
         needs={"small": TWO_CORES, "published": CARD},
         takes={"small": "under an hour", "published": "about a day"},
         sizes="studies.em_settings:SIZES",

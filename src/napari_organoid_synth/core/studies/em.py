@@ -39,7 +39,7 @@ PREPARE_SOURCE, TRANSFER, SEGMENT, RUN = "prepare-source", "transfer", "segment"
 def plan(folder: Path, settings: EmSettings, control: Control) -> Plan:
     """Return the parts of the study in a folder, and its page."""
     project, teacher = Project(folder / PROJECT), Project(folder / TEACHER)
-    refuse_no_source(settings)
+    with_both, with_one = sets_of(settings)
     both, one = (settings.known, settings.target), (settings.known,)
 
     def used(table: PairTable) -> PairTable:
@@ -48,11 +48,11 @@ def plan(folder: Path, settings: EmSettings, control: Control) -> Plan:
     of_used = {"scale": settings.scale, "test_share": settings.test_share, "seed": settings.seed}
     needs = f"at least {LEAST} images, with masks of"
     source = preparing(
-        teacher, find_classes(settings.source, both), control, LEAST, f"{needs} {' and '.join(both)}", more=used,
+        teacher, find_classes(with_both, both), control, LEAST, f"{needs} {' and '.join(both)}", more=used,
         of_more=of_used,
     )  # fmt: skip
     target = preparing(
-        project, find_classes(settings.data, one), control, LEAST, f"{needs} {settings.known}", more=used,
+        project, find_classes(with_one, one), control, LEAST, f"{needs} {settings.known}", more=used,
         of_more=of_used,
     )  # fmt: skip
     makes = GenerateSettings(number=settings.pairs, seed=settings.seed, device=settings.device, masks=settings.masks)
@@ -67,15 +67,29 @@ def plan(folder: Path, settings: EmSettings, control: Control) -> Plan:
     return Plan(parts, lambda results: _page(project, settings, results))
 
 
-def refuse_no_source(settings: EmSettings) -> None:
-    """Raise if the set with both classes is not there."""
+def sets_of(settings: EmSettings) -> tuple[str, str]:
+    """Return the folders of the set with both classes and of that with one.
+
+    They are ``source`` and ``data``, or the two folders in ``data``, told apart by their masks.
+
+    Raises
+    ------
+    UserError
+        If the set with both classes is not there.
+    """
+    data = Path(settings.data).expanduser()
     if settings.source and Path(settings.source).expanduser().is_dir():
-        return
+        return settings.source, settings.data
+    inside = sorted(path for path in data.iterdir() if (path / "images").is_dir() and (path / "masks").is_dir())
+    with_both = [path for path in inside if (path / "masks" / settings.target).is_dir()]
+    if not settings.source and len(inside) == 2 and len(with_both) == 1:
+        (with_one,) = set(inside) - set(with_both)
+        return str(with_both[0]), str(with_one)
     found = f"There is no folder {settings.source}." if settings.source else "No set with both classes is named."
     raise UserError(
         found,
         f"Expected a folder with images/, masks/{settings.known}/ and masks/{settings.target}/.",
-        "Name it: --set source=FOLDER.",
+        f"Name it as source, or choose a folder that holds both sets; {data.name} holds {len(inside)}.",
     )
 
 

@@ -20,7 +20,9 @@ class EmSettings(StudySettings):
 
     name: Literal["em"] = Field("em", description="Name of the study.")
     source: str = Field(
-        "", description="Folder of the set in which both classes are drawn: images/ and a folder of masks/ for each."
+        "",
+        description="Folder of the set in which both classes are drawn: images/ and a folder of masks/ for each; "
+        "empty: the folder of images holds both sets, a folder each.",
     )
     known: str = Field(
         "mitochondria", description="Class of both sets: a folder of masks/ in each. It alone is scored."
@@ -56,7 +58,7 @@ PUBLISHED = EmSettings(size="published")
 SMALL = EmSettings(
     scale=0.5,
     transfer=UNetConfig(channels=16, depth=3, tile=128, batch=4),
-    transfer_steps=250,
+    transfer_steps=500,
     painter=Pix2PixConfig(scales=3, generator_channels=16, discriminator_channels=16),
     tile=128,
     batch=2,
@@ -64,8 +66,8 @@ SMALL = EmSettings(
     pairs=40,
     segmenter=UNetConfig(channels=16, depth=3, tile=128, batch=4),
     arms=("classical", "classical+synthetic"),
-    segmenter_steps=250,
-    floor=250,
+    segmenter_steps=600,
+    floor=300,
     repeats=1,
 )
 SIZES: dict[Size, EmSettings] = {"small": SMALL, "published": PUBLISHED}

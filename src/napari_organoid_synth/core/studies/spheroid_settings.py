@@ -57,6 +57,6 @@ SMALL = SpheroidSettings(
         BASELINE: MultiscaleAdversarialConfig(**_SMALL, adversarial=False),
         STAR: UNetConfig(network="original", study=True, tile=192, channels=16, batch=1),
     },
-    steps=300,
+    steps=600,
 )
 SIZES: dict[Size, SpheroidSettings] = {"small": SMALL, "published": PUBLISHED}

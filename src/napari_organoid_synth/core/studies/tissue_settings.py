@@ -81,11 +81,10 @@ PUBLISHED = TissueSettings(
     masks=StyleGan2AdaConfig(channels=16384, max_channels=512, latent=512),
     painter=Pix2PixConfig(generator_channels=64, discriminator_channels=64, norm="batch", upsample="transposed"),
 )
-_UNTIL_SMALL = 350
 SMALL = TissueSettings(
     tile=64,
     masks=StyleGan2AdaConfig(latent=64, channels=1024, max_channels=64),
-    masks_steps=1500,
+    masks_steps=1200,
     masks_batch=8,
     checkpoints=3,
     painter=Pix2PixConfig(generator_channels=16, discriminator_channels=16),
@@ -100,8 +99,8 @@ SMALL = TissueSettings(
     protocol="hold-out",
     subsets=(1.0, 0.375),
     repeats=1,
-    segmenter_steps=_UNTIL_SMALL,
-    floor=_UNTIL_SMALL,
+    segmenter_steps=300,
+    floor=300,
     transfer_steps=500,
 )
 SIZES: dict[Size, TissueSettings] = {"small": SMALL, "published": PUBLISHED}
