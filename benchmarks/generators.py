@@ -10,6 +10,10 @@ shown; on the whole means weighted with the share that each kind has of a traini
 3 × 3 convolutions in ``channels_last`` in the same process, in the same precision, just before. Samples are drawn in
 float32, as `generate` does. Memory is the most that the process (or the graphics card) held during a step.
 
+``--short`` fits ten minutes on one graphics card: StyleGAN2-ADA of the published width at the published sizes, then
+every other generator at 128 px, as long as there is time (``--minutes``). It prints seconds per thousand images (kimg)
+and memory beside those that NVIDIA published for its own code with custom kernels.
+
 Rows that `BASELINES` knows are named B1 to B14 beside what a peer reached on two cores of an AMD EPYC, or on a graphics
 card of the publication.
 """
@@ -111,6 +115,10 @@ BASELINES: dict[str, dict[tuple[str, int, bool | None], tuple[str, str, tuple[fl
         ("stylegan2_ada_published", 128, True): ("B2", "V100 80, A100 147", (80, 147)),
         ("stylegan2_ada_published", 256, True): ("B2", "V100 48, A100 80", (48, 80)),
     },
+}
+PER_KIMG = {  # px: seconds per kimg on one V100 and one A100, GB of the V100; READMEs of StyleGAN2-ADA and StyleGAN3
+    128: (12.51, 6.79, 7.2),
+    256: (20.84, 12.53, 5.0),
 }
 LATENCIES = {"stylegan2_ada": 60, "stylegan2_ada_published": 300}  # B14, ms to a new image of 256 px
 
@@ -349,12 +357,59 @@ def table(rows: list[Row], device: str) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def short_cells(row: Row) -> Iterator[str]:
+    """One line of the short table."""
+    published = row.variant == "stylegan2_ada_published" and row.augmented
+    v100, a100, memory = PER_KIMG.get(row.size, (None, None, None)) if published else (None, None, None)
+    own = 1e3 / row.rate
+    yield row.variant + {True: f", ADA p {STRENGTH}", False: ", no ADA", None: ""}[row.augmented]
+    yield str(row.size)
+    yield "/".join(str(n) for n in dict.fromkeys(row.tiles.values()))
+    yield row.precision
+    yield f"**{own:.2f}**"
+    yield f"{row.memory / 1e9:.2f}"
+    yield f"{v100:.2f}" if v100 else ""
+    yield f"{a100:.2f}" if a100 else ""
+    yield f"{memory:.1f}" if memory else ""
+    yield f"{v100 / own:.2f} ×, {a100 / own:.2f} ×" if v100 and a100 else ""
+    yield f"{row.mean(row.flops) / row.step_seconds / 1e9 / row.ceiling:.0%}"
+
+
+SHORT_HEAD = (
+    *("generator", "px", "tiles", "precision", "s per kimg", "GB"),
+    *("V100, published", "A100, published", "GB, published", "faster than V100, A100", "of ceiling"),
+)
+
+
+def short(device: torch.device, precisions: list[str], minutes: float, sizes: list[int]) -> list[Row]:
+    """Time what matters most first, and stop when the time is over."""
+    end = time.perf_counter() + 60 * minutes
+    first = [("stylegan2_ada_published", size) for size in sizes]
+    rest = [(name, sizes[0]) for name in VARIANTS if name not in ("analogy", "stylegan2_ada_published")]
+    rows: list[Row] = []
+    print("| " + " | ".join(SHORT_HEAD) + " |\n" + "|---" * len(SHORT_HEAD) + "|", flush=True)
+    for place, (name, size) in enumerate([*first, *rest]):
+        left = end - time.perf_counter()
+        if left < 0:
+            print(
+                f"{len(first) + len(rest) - place} of {len(first) + len(rest)} left out: {minutes:g} minutes are over"
+            )
+            break
+        share = 0.25 * left if name == "stylegan2_ada_published" else left / (len(first) + len(rest) - place)
+        rows += (found := measure(name, size, precisions, device, min(20.0, share / 4)))
+        for row in found:
+            print("| " + " | ".join(short_cells(row)) + " |", flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generators", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
-    parser.add_argument("--sizes", nargs="+", type=int, default=[64, 128, 256], metavar="PX")
+    parser.add_argument("--sizes", nargs="+", type=int, metavar="PX", help="default 64 128 256, of --short 128 256")
     parser.add_argument("--precisions", nargs="+", choices=("float32", "bf16"), default=["float32", "bf16"])
     parser.add_argument("--seconds", type=float, default=20, help="of timed steps per generator and size")
+    parser.add_argument("--short", action="store_true", help="seconds per kimg and memory, within --minutes")
+    parser.add_argument("--minutes", type=float, default=8, help="of --short")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--markdown", type=Path, help="write the table here too")
@@ -368,7 +423,12 @@ def main() -> None:
     head = f"{describe_device(device)}, torch {torch.__version__}, load before {load()}"
     print(head, *(f"no {name} here" for name in arguments.precisions if name not in precisions), sep="; ", flush=True)
     rows: list[Row] = []
-    for size in arguments.sizes:
+    if arguments.short:
+        rows = short(device, precisions, arguments.minutes, arguments.sizes or [128, 256])
+        if arguments.json:
+            write_json(arguments.json, device, rows)
+        return
+    for size in arguments.sizes or [64, 128, 256]:
         for name in arguments.generators:
             config: Any = GENERATORS.config(VARIANTS[name].generator)(**VARIANTS[name].changes)
             try:
@@ -389,8 +449,12 @@ def main() -> None:
     if arguments.markdown:
         arguments.markdown.write_text(text, encoding="utf-8")
     if arguments.json:
-        report = {"device": describe_device(device), "torch": torch.__version__, "rows": [asdict(row) for row in rows]}
-        arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        write_json(arguments.json, device, rows)
+
+
+def write_json(path: Path, device: torch.device, rows: list[Row]) -> None:
+    report = {"device": describe_device(device), "torch": torch.__version__, "rows": [asdict(row) for row in rows]}
+    path.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
 
 def load() -> str:

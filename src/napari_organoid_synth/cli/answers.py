@@ -347,7 +347,7 @@ class Share(Answer):
     file: str = Field(description="The model file.")
     size: int = Field(alias="bytes", description="Its size.")
     name: str = Field(description="Name of the model.")
-    generator: str = Field(description="Its generator.")
+    generator: str = Field(description="Its generator, or segmenter.")
     real_images: int = Field(0, description="Real images that the file contains; 0 for a trained network.")
 
 
@@ -356,9 +356,10 @@ class ImportModel(Answer):
 
     model_config = ConfigDict(extra="allow")
 
-    run: str = Field(description="Name of the new run.")
+    run: str = Field(description="Name of the new run; empty for a segmenter.")
+    segmenter: str = Field("", description="Name of the new segmenter.")
     name: str = Field(description="Name of the model.")
-    generator: str = Field(description="Its generator.")
+    generator: str = Field(description="Its generator, or segmenter.")
 
 
 class Report(Ended):

@@ -155,27 +155,27 @@ def runs(
 @short_verb
 def share(
     project: ProjectArgument,
-    file: Annotated[Path, typer.Argument(help="The model file to write; ends with .synth.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write; ends with .synth, or with .zip for the BioImage Model Zoo.")
+    ],
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     job: JobOption = None,
     **fields: Any,
 ) -> None:
-    """Write a trained generator as one file for others; a licence must be chosen."""
+    """Write a trained generator, or a U-Net for the zoo, as one file for others; a licence must be chosen."""
     from napari_organoid_synth.core.project import Project
     from napari_organoid_synth.core.runs.card import contains_images
-    from napari_organoid_synth.core.runs.run import Run
-    from napari_organoid_synth.core.runs.sharing import write_model_file
+    from napari_organoid_synth.core.zoo.sharing import share as write_file
 
     settings, opened = settings_of("share", recipe, overrides, fields), Project(project, make=False)
 
     def write() -> dict[str, Any]:
-        card = write_model_file(Run(opened.run_path(settings.run)), file, settings).card
-        if card.real_images:
-            print(contains_images(card.real_images), file=sys.stderr)
-        keys = ("name", "generator", "steps", "images", "pairs", "real_images", "licence", "metrics")
-        return {"file": str(file), "bytes": file.stat().st_size, **{key: getattr(card, key) for key in keys}}
+        facts = write_file(opened, file, settings)
+        if facts["real_images"]:
+            print(contains_images(facts["real_images"]), file=sys.stderr)
+        return {"file": str(file), "bytes": file.stat().st_size, **facts}
 
     show("share", at_once("share", opened, write, job), as_json)
 
@@ -183,27 +183,21 @@ def share(
 @short_verb
 def import_model(
     project: ProjectArgument,
-    file: Annotated[Path, typer.Argument(help="A .synth file, made with 'share'.")],
+    file: Annotated[Path, typer.Argument(help="A .synth file, or a model package (.zip) of the zoo.")],
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     job: JobOption = None,
     **fields: Any,
 ) -> None:
-    """Add a model file to the project as a run, to generate with or to start a training from."""
+    """Add a model file to the project: a generator as a run, a model that segments as a segmenter to predict with."""
     from napari_organoid_synth.core.project import Project
-    from napari_organoid_synth.core.runs.sharing import import_model as read_into
+    from napari_organoid_synth.core.zoo.sharing import import_file
 
     settings, opened = settings_of("import-model", recipe, overrides, fields), Project(project)
-
-    def take() -> dict[str, Any]:
-        run = read_into(opened, file, settings.name)
-        shown = {"name", "generator", "steps", "images", "pairs", "licence", "authors", "note", "created", "metrics"}
-        card = run.metadata.card
-        return {"run": run.name, **(card.model_dump(mode="json", include=shown) if card is not None else {})}
-
-    result = at_once("import-model", opened, take, job)
-    print("A model file has no optimiser state; further training resets the optimisers.", file=sys.stderr)
+    result = at_once("import-model", opened, lambda: import_file(opened, file, settings.name), job)
+    if result["run"]:
+        print("A model file has no optimiser state; further training resets the optimisers.", file=sys.stderr)
     show("import-model", result, as_json)
 
 

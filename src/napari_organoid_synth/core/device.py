@@ -1,7 +1,7 @@
 """Device, threads, random numbers and memory of the networks.
 
-One process, one device. The lightning-fabric package comes with training on several GPUs; until then it would only add
-six seconds to the start of every job.
+One process, one device. Several that train together are those of lightning-fabric (`training.team`), imported only
+then: it would add six seconds to the start of every job.
 """
 
 from __future__ import annotations

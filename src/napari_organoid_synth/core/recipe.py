@@ -29,6 +29,9 @@ class TrainSettings(Settings):
     batch: int = Field(4, ge=1, le=256, description="Tiles per step.")
     seed: int = Field(0, ge=0, description="Fixes every random choice of the training.")
     device: DeviceName = "auto"
+    devices: int = Field(
+        1, ge=1, le=64, description="Graphics cards that share each batch; with device=cpu processes. Needs [fabric]."
+    )
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="Arithmetic inside the networks; auto times the first steps and keeps the faster."
     )
@@ -43,7 +46,7 @@ class TrainSettings(Settings):
 
 
 ONLY_TRAINED = (
-    "start", "tiles.turn", "tiles.flip", "train.steps", "train.epochs", "train.batch", "train.device",
+    "start", "tiles.turn", "tiles.flip", "train.steps", "train.epochs", "train.batch", "train.device", "train.devices",
     "train.precision", "train.threads", "train.preview_every", "train.checkpoint_every", "train.keep",
     "train.stop_after",
 )  # fmt: skip
@@ -78,6 +81,25 @@ class Recipe(Settings):
                 f"Whole images of {self.tiles.whole} px do not fit into a tile of {self.tiles.size} px.",
                 f"Expected at most {self.tiles.size} px.",
                 "Raise tiles.size, or lower tiles.whole.",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _devices_can_share_it(self) -> Recipe:
+        train = self.train
+        if train.devices == 1 or not self.gan.trains:
+            return self
+        if reason := self.gan.looks_at_whole_batch:
+            raise UserError(
+                f"{self.gan.name} cannot be trained on {train.devices} devices: {reason}.",
+                "Expected a generator whose steps look at each tile alone, such as flow or pix2pix.",
+                "Set train.devices to 1; a comparison still uses all cards, one training on each.",
+            )
+        if train.batch % train.devices:
+            raise UserError(
+                f"{train.batch} tiles per step cannot be shared evenly by {train.devices} devices.",
+                f"Expected a multiple of {train.devices}.",
+                f"Set train.batch to {train.batch + -train.batch % train.devices}.",
             )
         return self
 

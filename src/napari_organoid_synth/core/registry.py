@@ -32,6 +32,8 @@ class Registry:
         Name of a member to ``"module:Class"`` below ``core``, in the order in which a person should meet them.
     has_settings : bool
         Whether members have settings, else they are classes alone.
+    unlisted : dict of str to str
+        Members that can be loaded but not chosen.
 
     Examples
     --------
@@ -41,9 +43,12 @@ class Registry:
     (['error', 'square'], Fraction(1, 2))
     """
 
-    def __init__(self, family: str, members: dict[str, str], has_settings: bool = True) -> None:
+    def __init__(
+        self, family: str, members: dict[str, str], has_settings: bool = True, unlisted: dict[str, str] | None = None
+    ) -> None:
         self.family, self.has_settings = family, has_settings
         self._members = {name: f"{_CORE}.{place}" for name, place in members.items()}
+        self._unlisted = {name: f"{_CORE}.{place}" for name, place in (unlisted or {}).items()}
         self._installed_known = False
 
     def register(self, name: str, place: str) -> None:
@@ -88,10 +93,10 @@ class Registry:
 
     def _place(self, name: str) -> tuple[str, str]:
         """Return module and class of a member."""
-        if name not in self._members:
+        if name not in self._members and name not in self._unlisted:
             self._add_installed()
         try:
-            module, _, cls = self._members[name].partition(":")
+            module, _, cls = (self._unlisted | self._members)[name].partition(":")
             return module, cls
         except KeyError:
             raise UserError(
@@ -177,6 +182,7 @@ SEGMENTERS = Registry(
         "cellpose": "segmentation.segmenters.cellpose:Cellpose",
         "command": "segmentation.segmenters.command:Command",
     },
+    unlisted={"zoo": "segmentation.segmenters.zoo_model:ZooModel"},  # comes trained
 )
 METRICS = Registry(
     "metrics",

@@ -99,6 +99,11 @@ class AaeConfig(GeneratorConfig):
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum (β₁) of Adam.")
 
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return "it measures the spread of all codes of a batch"
+
     @model_validator(mode="after")
     def _skips_need_convolutions(self) -> AaeConfig:
         if self.skips and self.network == "mlp":

@@ -83,3 +83,8 @@ class ConvolutionalConfig(AdversarialConfig):
     upsample: Literal["transposed", "resize"] = Field(
         "transposed", description="How sizes are doubled; 'resize' avoids checkerboard patterns."
     )
+
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return "its batch norm mixes the tiles of a batch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -383,6 +383,10 @@ def make_adam(network: nn.Module, learning_rate: float, beta1: float, beta2: flo
     return Adam(network.parameters(), lr=learning_rate, betas=(float(beta1), float(beta2)), fused=True)
 
 
+averaging: ContextVar[Callable[[list[Tensor]], None] | None] = ContextVar("averaging", default=None)
+"""What averages gradients in place over the processes that share a batch; None where this one is alone."""
+
+
 def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer, clip: float | None = None) -> Tensor:
     """Take one optimiser step on a loss; returns 1 if the loss or a gradient was not finite, else 0, on the device.
 
@@ -392,6 +396,8 @@ def descend(loss: Tensor, network: nn.Module, optimizer: Optimizer, clip: float 
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if (average := averaging.get()) is not None:
+        average(gradients)
     # a gradient that is not finite reaches the first layer through all others: checking there is enough
     bad = ~torch.isfinite(loss.detach() + gradients[0].sum())
     for gradient in gradients:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -141,7 +141,7 @@ class MixedStream:
     """
 
     def __init__(self, parts: Sequence[tuple[Stream, float]]) -> None:
-        self.parts: list[tuple[torch.Generator | TileStream, float]] = []
+        self.parts: list[tuple[StepStream | TileStream, float]] = []
         length = math.hypot(*(weight for _, weight in parts))
         if not length:
             raise ValueError("a mix needs a weight that is not 0")
@@ -169,8 +169,60 @@ class MixedStream:
         out.copy_(draw.decided(total))
 
 
-Stream: TypeAlias = torch.Generator | TileStream | MixedStream
-"""A stream of random numbers, those of a tile of a canvas, or several mixed."""
+class PartStream:
+    """The random numbers of a step whose batch several processes share.
+
+    Each process draws the numbers of the whole batch and keeps its own, so that together they draw what one process
+    would.
+
+    Parameters
+    ----------
+    stream : torch.Generator
+        Of the step, the same in every process.
+    part, parts : int
+        Which part of the batch this process has, and how many there are; all are equally large.
+    """
+
+    def __init__(self, stream: torch.Generator, part: int, parts: int) -> None:
+        self.stream, self.part, self.parts = stream, part, parts
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the stream."""
+        return self.stream.device
+
+    def draw(self, shape: Sequence[int], draw: Callable[..., Tensor], **options: Any) -> Tensor:
+        """Return the own part (N, ...) of what ``draw`` gives for the whole batch."""
+        number = shape[0]
+        whole = draw((number * self.parts, *shape[1:]), generator=self.stream, device=self.device, **options)
+        return whole[self.part * number : (self.part + 1) * number]
+
+    def fill(self, out: Tensor, draw: Callable[[Tensor, torch.Generator], object]) -> None:
+        """Fill (N, ...) in place."""
+        number = len(out)
+        whole = torch.empty((number * self.parts, *out.shape[1:]), dtype=out.dtype, device=out.device)
+        draw(whole, self.stream)
+        out.copy_(whole[self.part * number : (self.part + 1) * number])
+
+
+Stream: TypeAlias = torch.Generator | TileStream | MixedStream | PartStream
+"""A stream of random numbers, those of a tile of a canvas, several mixed, or a part of those of a batch."""
+StepStream: TypeAlias = torch.Generator | PartStream
+"""A stream of the random numbers of a training step."""
+
+
+def normal(shape: Sequence[int], rng: StepStream) -> Tensor:
+    """Draw numbers of N(0, 1), (N, ...), on the device of the stream."""
+    if isinstance(rng, PartStream):
+        return rng.draw(shape, torch.randn)
+    return torch.randn(tuple(shape), generator=rng, device=rng.device)
+
+
+def uniform(shape: Sequence[int], rng: StepStream, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Draw numbers in [0, 1), (N, ...), on the device of the stream."""
+    if isinstance(rng, PartStream):
+        return rng.draw(shape, torch.rand, dtype=dtype)
+    return torch.rand(tuple(shape), generator=rng, device=rng.device, dtype=dtype)
 
 
 def fill(out: Tensor, stream: Stream, draw: Draw) -> Tensor:
@@ -186,7 +238,7 @@ def device_of(stream: Stream) -> torch.device:
     """Return the device of a stream; that of the numbers of a tile is wherever they are asked for: the processor."""
     if isinstance(stream, MixedStream):
         return device_of(stream.parts[0][0])
-    return stream.device if isinstance(stream, torch.Generator) else torch.device("cpu")
+    return torch.device("cpu") if isinstance(stream, TileStream) else stream.device
 
 
 def at_tile(stream: Stream, y: int, x: int, tile: int) -> Stream:
@@ -195,12 +247,15 @@ def at_tile(stream: Stream, y: int, x: int, tile: int) -> Stream:
         return MixedStream([(at_tile(part, y, x, tile), weight) for part, weight in stream.parts])
     if isinstance(stream, TileStream):
         return TileStream(stream.seed, stream.y + y, stream.x + x, tile)
-    return TileStream(stream.initial_seed(), y, x, tile)
+    whole = stream.stream if isinstance(stream, PartStream) else stream
+    return TileStream(whole.initial_seed(), y, x, tile)
 
 
-def _fill(out: Tensor, stream: torch.Generator | TileStream, draw: Callable[[Tensor, torch.Generator], object]) -> None:
+def _fill(out: Tensor, stream: StepStream | TileStream, draw: Callable[[Tensor, torch.Generator], object]) -> None:
     if isinstance(stream, TileStream):
         stream.fill(out[0], draw)
+    elif isinstance(stream, PartStream):
+        stream.fill(out, draw)
     else:
         draw(out, stream)
 

@@ -66,6 +66,11 @@ class GeneratorConfig(Settings):
                 "Change the tile size.",
             )
 
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """What in a step looks at all tiles of a batch together, so that processes cannot share it; empty: nothing."""
+        return "its step may look at all tiles of a batch together"
+
     @classmethod
     def short_title(cls) -> str:
         """Return the title's first words: ``"pix2pix"``."""

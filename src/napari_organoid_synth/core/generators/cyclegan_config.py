@@ -56,3 +56,8 @@ class CycleGanConfig(GeneratorConfig):
     learning_rate: float = Field(2e-4, gt=0, le=0.1, description="Learning rate of Adam, all networks.")
     beta1: float = Field(0.5, ge=0, lt=1, description="First momentum (β₁) of Adam.")
     decay_from: float = Field(0.5, ge=0, le=1, description="Share of the training after which the rate falls to 0.")
+
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return "it keeps pools of earlier images, one after the other"

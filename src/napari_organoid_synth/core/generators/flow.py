@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.generators.base import streams_of
-from napari_organoid_synth.core.generators.canvas import Stream
+from napari_organoid_synth.core.generators.canvas import StepStream, Stream, uniform
 from napari_organoid_synth.core.generators.flow_config import FlowConfig
 from napari_organoid_synth.core.generators.flow_matching import FlowMatching
 from napari_organoid_synth.core.generators.flow_network import STRIDE
@@ -42,9 +42,9 @@ class Flow(FlowMatching):
         super().steer(steps)
         self.guidance = self.config.guidance if guidance is None else guidance
 
-    def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+    def step(self, batch: Batch, rng: StepStream, progress: float) -> dict[str, Tensor]:
         """Learn to paint the images of a batch; a tenth of them without their masks."""
-        withheld = torch.rand(len(batch.mask), 1, 1, 1, generator=rng, device=batch.mask.device)
+        withheld = uniform((len(batch.mask), 1, 1, 1), rng)
         withheld = (withheld < self.config.drop_mask).to(batch.mask.dtype)
         return self.learn(batch.image, _shown(batch.mask, withheld), batch.image_class, rng, progress)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_organoid_synth.core.generators.base import streams_of
-from napari_organoid_synth.core.generators.canvas import Stream
+from napari_organoid_synth.core.generators.canvas import StepStream, Stream
 from napari_organoid_synth.core.generators.flow_joint_config import FlowJointConfig
 from napari_organoid_synth.core.generators.flow_matching import FlowMatching
 from napari_organoid_synth.core.generators.flow_sampling import padded
@@ -27,7 +27,7 @@ class FlowJoint(FlowMatching):
     def __init__(self, config: FlowJointConfig, spec: PairSpec) -> None:
         super().__init__(config, spec, spec.image_channels + spec.mask_channels, 0)
 
-    def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+    def step(self, batch: Batch, rng: StepStream, progress: float) -> dict[str, Tensor]:
         """Learn to draw the tiles of a batch."""
         return self.learn(batch.joint, None, batch.image_class, rng, progress)
 

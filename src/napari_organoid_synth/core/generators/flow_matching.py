@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.generators.base import Generator, channels_last, descend, make_adam
-from napari_organoid_synth.core.generators.canvas import Stream
+from napari_organoid_synth.core.generators.canvas import StepStream, Stream, normal, uniform
 from napari_organoid_synth.core.generators.flow_matching_config import FlowMatchingConfig
 from napari_organoid_synth.core.generators.flow_network import Velocity, evened, levelled
 from napari_organoid_synth.core.generators.flow_sampling import Rectangle, averaged, draw_noise, faded, follow
@@ -85,7 +85,7 @@ class FlowMatching(Generator):
         return self.config.learning_rate * min(1.0, (self.steps_taken + 1) / WARM_UP, falling)
 
     def learn(
-        self, pictures: Tensor, shown: Tensor | None, image_class: Tensor, rng: torch.Generator, progress: float
+        self, pictures: Tensor, shown: Tensor | None, image_class: Tensor, rng: StepStream, progress: float
     ) -> dict[str, Tensor]:
         """Take one training step.
 
@@ -101,7 +101,7 @@ class FlowMatching(Generator):
         optimizer = self._optimizers["velocity"]
         optimizer.param_groups[0]["lr"] = self.learning_rate(progress)
         time = draw_times(len(pictures), rng, self.config.least_time)
-        noise = levelled(torch.randn(pictures.shape, generator=rng, device=pictures.device))
+        noise = levelled(normal(pictures.shape, rng))
         share = time[:, None, None, None]
         noisy = (1 - share) * noise + share * pictures
         with self.autocast():
@@ -224,13 +224,13 @@ class FlowMatching(Generator):
         return found
 
 
-def draw_times(number: int, rng: torch.Generator, least: float = 0.0) -> Tensor:
+def draw_times(number: int, rng: StepStream, least: float = 0.0) -> Tensor:
     """Draw times (N,) in (least, 1) as the sigmoid of N(0, 1), in which the middle of the way counts most.
 
     Esser 2024 (arXiv 2403.03206); below ``least`` the distribution is cut off.
     """
     if not least:
-        return torch.sigmoid(torch.randn(number, generator=rng, device=rng.device))
+        return torch.sigmoid(normal((number,), rng))
     below = float(torch.special.ndtr(torch.logit(torch.tensor(least, dtype=torch.float64))))
-    share = below + (1 - below) * torch.rand(number, generator=rng, device=rng.device, dtype=torch.float64)
+    share = below + (1 - below) * uniform((number,), rng, torch.float64)
     return torch.sigmoid(torch.special.ndtri(share)).float()

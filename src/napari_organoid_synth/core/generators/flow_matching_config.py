@@ -40,6 +40,11 @@ class FlowMatchingConfig(GeneratorConfig):
         "sketches.",
     )
 
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return ""
+
     @classmethod
     def suggest(cls, images: int, side: int, object_side: float = 0.0) -> dict[str, float]:
         """Suggest small tiles, for a large picture is painted whole, and more steps for more images."""

@@ -19,7 +19,7 @@ from napari_organoid_synth.core.generators.base import (
     streams_of,
 )
 from napari_organoid_synth.core.generators.blocks import Dropout, Norm, init_weights, norm_layer, up_layer
-from napari_organoid_synth.core.generators.canvas import Stream
+from napari_organoid_synth.core.generators.canvas import StepStream, Stream
 from napari_organoid_synth.core.generators.losses import discriminator_loss, feature_loss, generator_loss
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
 
@@ -167,7 +167,7 @@ class Pix2Pix(Generator):
         start = self.config.decay_from
         return self.config.learning_rate * (1.0 if progress <= start else (1 - progress) / (1 - start))
 
-    def step(self, batch: Batch, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+    def step(self, batch: Batch, rng: StepStream, progress: float) -> dict[str, Tensor]:
         """Train the discriminator, then the generator, as in the paper."""
         config, mask, image = self.config, batch.mask, batch.image
         for optimizer in self._optimizers.values():

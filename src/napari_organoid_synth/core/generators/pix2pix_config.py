@@ -60,3 +60,8 @@ class Pix2PixConfig(GeneratorConfig):
                 "With three discriminators pix2pix takes 128 px or more.",
                 "Change the tile size, or set scales to 1.",
             )
+
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return "its batch norm mixes the tiles of a batch" if self.norm == "batch" else ""

@@ -50,3 +50,8 @@ class ProgressiveConfig(GeneratorConfig):
                 f"Expected at most {size} px.",
                 "Change first_size or the tile size.",
             )
+
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return "its discriminator compares the tiles of a batch"

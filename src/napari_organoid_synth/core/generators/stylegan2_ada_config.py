@@ -73,3 +73,8 @@ class StyleGan2AdaConfig(GeneratorConfig):
     ada_kimg: float = Field(
         100.0, gt=0, description="Thousand images in which the strength can rise from 0 to 1 (published: 500)."
     )
+
+    @property
+    def looks_at_whole_batch(self) -> str:
+        """See `GeneratorConfig`."""
+        return "its discriminator compares the tiles of a batch, and ADA adapts to all of them"

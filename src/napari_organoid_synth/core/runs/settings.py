@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from napari_organoid_synth.core.fields import WHICH, Names, Which
@@ -11,10 +13,14 @@ from napari_organoid_synth.core.frozen_model import Settings
 class ShareSettings(Settings):
     """Run, checkpoint and card of a model file."""
 
+    format: Literal["synth", "bioimage"] = Field(
+        "synth", description="synth: for this program; bioimage: a model package of the BioImage Model Zoo, as .zip."
+    )
     run: str = Field("", description="Name of the run; empty: the newest.")
+    segmenter: str = Field("", description="Trained U-Net to share instead of a run; with format=bioimage.")
     checkpoint: Which = Field("best", pattern=WHICH, description="newest, best, or a step.")
     licence: str = Field("", description="SPDX identifier under which others may use it, such as CC-BY-4.0.")
-    name: str = Field("", max_length=100, description="What it is called; empty: the name of the run.")
+    name: str = Field("", max_length=100, description="What it is called; empty: the name of the run or segmenter.")
     authors: str = Field("", max_length=1000, description="Who made it.")
     note: str = Field("", max_length=10_000, description="What others should know.")
 

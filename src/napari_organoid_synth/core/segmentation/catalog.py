@@ -19,6 +19,7 @@ from napari_organoid_synth.core.plain_values import read_object
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.segmentation.arms import ArmResult, current_arm, main_score
 from napari_organoid_synth.core.segmentation.segmenters.config import DESCRIPTION, WEIGHTS, segmenter_config
+from napari_organoid_synth.core.segmentation.segmenters.zoo_model_config import PACKAGE
 
 TRAINING_NOTE = "trained.json"
 TRAINING = "training.safetensors"
@@ -162,7 +163,8 @@ class TrainedSegmenter:
         values = read_object(self.path / DESCRIPTION)
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
         try:
-            digest.update(regular_file(self.path / WEIGHTS).read_bytes())
+            weights = next((one for one in (WEIGHTS, PACKAGE) if (self.path / one).exists()), WEIGHTS)
+            digest.update(regular_file(self.path / weights).read_bytes())
         except OSError:
             raise UserError(f"{self.path} has no weights.", f"Expected {WEIGHTS}.", "Measure the gain again.") from None
         return digest.hexdigest()[:12]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_organoid_synth.core.codec.codec import Codec
-from napari_organoid_synth.core.device import describe_device, is_out_of_memory, pick_device, random_stream, use_threads
+from napari_organoid_synth.core.computer import threads_for
+from napari_organoid_synth.core.device import describe_device, is_out_of_memory, use_threads
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Event, Finished, Previewed, Saved, Started, Warned
 from napari_organoid_synth.core.pairs.pair import SamplePair, content_hash
@@ -18,12 +19,13 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import capital
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.runs.run import Run, new_generator
-from napari_organoid_synth.core.training.aiming import Aim
-from napari_organoid_synth.core.training.dataset import PairDataset, TileSampler
+from napari_organoid_synth.core.training.dataset import PairDataset
 from napari_organoid_synth.core.training.meter import Meter
 from napari_organoid_synth.core.training.monitor import Assessment, Monitor
 from napari_organoid_synth.core.training.object_size import refuse_tiny_objects
 from napari_organoid_synth.core.training.preview import PreviewWriter
+from napari_organoid_synth.core.training.step import Stepper
+from napari_organoid_synth.core.training.team import LEARN, WAIT, Team
 from napari_organoid_synth.core.training.tiles import (
     in_steps,
     load_training_pairs,
@@ -36,7 +38,6 @@ from napari_organoid_synth.core.training.transfer import find_weights, start_fro
 
 if TYPE_CHECKING:
     from napari_organoid_synth.core.generators.base import Generator
-    from napari_organoid_synth.core.pairs.tiling import Tile
 
 KEPT_ON_RESUMING = ("gan", "draws", "start", "tiles", "codec", "train.seed")
 
@@ -54,6 +55,8 @@ class Session:
         Folder of the run.
     resume : bool
         Resume from the newest whole checkpoint.
+    team : Team
+        The processes that share each batch.
 
     Attributes
     ----------
@@ -68,10 +71,10 @@ class Session:
         If there are no pairs or no usable tiles, the objects are too small, or the run belongs to other settings.
     """
 
-    def __init__(self, project: Project, recipe: Recipe, folder: Path | None, resume: bool) -> None:
-        self.recipe, self.settings = recipe, recipe.train
-        use_threads(self.settings.threads)
-        device = pick_device(self.settings.device)
+    def __init__(self, project: Project, recipe: Recipe, folder: Path | None, resume: bool, team: Team) -> None:
+        self.recipe, self.settings, self.team = recipe, recipe.train, team
+        threads = max(1, threads_for(self.settings.threads) // (team.size if team.device.type == "cpu" else 1))
+        use_threads(threads)
         self.pairs = load_training_pairs(project, recipe)
         if not resume:
             refuse_tiny_objects(self.pairs, recipe)
@@ -79,12 +82,12 @@ class Session:
         weights = find_weights(project, recipe.start) if recipe.start.run and not resume else None
         self.run = open_run(project, recipe, self.pairs, folder, resume)
         self.dataset = PairDataset(self.pairs, tiles, self.run.codec, self.run.recipe.shape)
-        self.sampler = TileSampler(len(self.dataset), self.settings.seed)
-        self.aim = Aim(self.pairs, recipe.aimed, self.settings.seed)
-        self.generator: Generator = new_generator(recipe, self.run.spec).to(device)
+        self.generator: Generator = new_generator(recipe, self.run.spec).to(team.device)
         if self.settings.epochs:
             self.settings = in_steps(self.settings, self.generator, len(self.dataset))
             self.run.note_steps(self.settings.epochs, self.settings.steps)
+        whole = recipe.replace(train=self.settings)
+        self.stepper = Stepper(self.generator, self.dataset, self.pairs, whole, team)
         self.monitor = Monitor(self.generator, self.dataset, recipe)
         self.step, self.batch, self.message = 0, self.settings.batch, ""
         if resume:
@@ -98,11 +101,17 @@ class Session:
         self.preview = PreviewWriter(self.run, self.dataset, self.generator)
         self.first_step = self.step
         self.meter = Meter(self.step, self.generator.images_seen)
+        if team.size > 1:
+            task = {"project": str(project.path), "run": str(self.run.path), "threads": threads}
+            state, bf16 = self.generator.state(), self.generator.bf16
+            team.tell({**task, "recipe": whole.model_dump(mode="json"), "state": state, "bf16": bf16})
 
     def _load_checkpoint(self) -> None:
         """Take up the newest whole checkpoint; one that was imported has networks alone."""
         checkpoint = self.run.load(self.generator)
         self.step, self.batch = checkpoint.step, int(checkpoint.numbers.get("batch", self.batch))
+        if self.batch % self.team.size:  # halved by a single device
+            self.batch = self.settings.batch
         self.monitor.restore(checkpoint.numbers, self.step)
         imported = self.run.metadata.model_file
         if imported is not None and self.step == imported.steps:
@@ -133,14 +142,11 @@ class Session:
         UserError
             If memory does not suffice for one tile.
         """
-        generator, progress = self.generator, self.step / self.settings.steps
+        self.team.order(LEARN, self.step, self.batch)
         try:
-            number = generator.batch_size(self.batch, progress)
-            batch = self.dataset.batch_of(self._next_tiles(number)).to(generator.device)
-            stream = random_stream(generator.device, self.settings.seed, "step", self.step)
-            losses = generator.step(batch, stream, progress)
+            losses = self.stepper.take(self.step, self.batch)
         except RuntimeError as error:
-            if not is_out_of_memory(error):
+            if not is_out_of_memory(error) or self.team.size > 1:
                 raise
             self._halve_batch()
             return False
@@ -148,18 +154,16 @@ class Session:
         self.step += 1
         return True
 
-    def _next_tiles(self, number: int) -> list[Tile]:
-        """Return the tiles of the next step: each in its turn, some of them moved to a class."""
-        seen = self.generator.images_seen
-        turns = self.sampler.indices(seen, number)
-        return [self.aim(self.dataset.tiles[index], seen + place) for place, index in enumerate(turns)]
-
     def _halve_batch(self) -> None:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if self.batch == 1:
             raise refuse_one_tile(self.recipe.tiles.size)
         self.batch //= 2
+
+    def wait(self) -> None:
+        """Keep the team together while the training is paused."""
+        self.team.order(WAIT)
 
     def due(self, every: int) -> bool:
         """Return whether something that is done every so many steps is due; never after the last step."""

@@ -11,6 +11,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.training.session import Session
 from napari_organoid_synth.core.training.sources import keep_sources
+from napari_organoid_synth.core.training.team import open_team
 
 
 def train(
@@ -46,8 +47,13 @@ def train(
     if not recipe.gan.trains:
         yield from keep_sources(project, recipe, folder, resume)
         return
-    settings = recipe.train
-    session = Session(project, recipe, folder, resume)
+    with open_team(recipe.train) as team:
+        yield from _train(Session(project, recipe, folder, resume, team), control)
+
+
+def _train(session: Session, control: Control) -> Iterator[Event]:
+    """Take the steps of a training."""
+    settings = session.settings
     yield from session.started()
     if session.step == 0:
         yield session.previewed()
@@ -64,6 +70,7 @@ def train(
             yield session.saved()
         for heartbeat in control.wait_while_paused(session.step):
             session.meter.skip_pause()
+            session.wait()
             yield heartbeat
     if session.step > session.first_step:
         yield from session.last_events()

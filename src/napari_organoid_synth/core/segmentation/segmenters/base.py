@@ -342,12 +342,12 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
     try:
         description = read_object(folder / DESCRIPTION)
         usual = TrainingRange.from_json(description.get("usual"))
-        state = load(regular_file(folder / WEIGHTS).read_bytes())
         name = description["config"]["name"]
         spec = SegmentSpec(**{**description["spec"], "class_names": tuple(description["spec"]["class_names"])})
         segmenter: Segmenter = SEGMENTERS.load(name)(SEGMENTERS.config(name).parse(description["config"]), spec, device)
         segmenter.usual = usual
         tensors = _tensors(segmenter.network)
+        state = load(regular_file(folder / WEIGHTS).read_bytes()) if tensors else {}
         if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in tensors.items()}:
             raise ValueError("the weights are those of another network")
         check_weights(state, f"{folder / WEIGHTS}", "Expected a trained segmenter.", "Train it again.")
