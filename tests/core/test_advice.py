@@ -36,13 +36,15 @@ def test_there_is_no_advice_without_objects_to_learn_from() -> None:
 
 
 def test_expectations_are_those_of_the_nearest_set_that_is_alike_and_honest() -> None:
-    nuclei, mitochondria, spheroids, organoids = MEASURED
-    assert closest("instances", 4, 60) == nuclei
-    assert closest("instances", 30, 60) is None
-    assert closest("binary", 2, 30) == mitochondria
-    assert closest("binary", 4, 1) == spheroids  # one organoid in an image is another thing
-    assert closest("binary", 2, 1) == organoids
-    assert closest("binary", 30, 1) is None
+    nuclei, mitochondria, spheroids, organoids, tissue = MEASURED
+    assert closest("instances", 4, 60, False) == nuclei
+    assert closest("instances", 4, 60, True) == tissue  # stained tissue is another thing
+    assert closest("instances", 30, 60, False) is None
+    assert closest("binary", 2, 30, False) == mitochondria
+    assert closest("binary", 4, 1, True) == spheroids  # one organoid in an image is another thing
+    assert closest("binary", 2, 1, True) == organoids
+    assert closest("binary", 2, 1, False) == organoids  # also in grey
+    assert closest("binary", 30, 1, True) is None
     assert (nuclei.outcome, mitochondria.outcome) == ("no clear difference", "no verdict")
     assert nuclei.replace(low=0.002).outcome == "a gain"
     assert nuclei.replace(change=-0.02, low=-0.03, high=-0.01).outcome == "a loss"

@@ -41,6 +41,7 @@ def test_docks_in_the_order_of_the_work(manifest):
         "Scores",
         "Blind test",
         "Measure",
+        "Studies",
         "Export",
     ]
 

@@ -44,11 +44,11 @@ def test_whole_objects_of_real_masks_become_shapes_with_their_size():
 
 
 def test_objects_that_a_generator_drew_become_shapes_that_name_its_run():
-    stamps = generated_stamps(np.stack([disc(), disc(radius=8)]), "instances", ("cell",), "run-1")
+    stamps = generated_stamps(np.stack([disc(), disc(radius=8)]), "instances", ("cell",), "run-1", "run 1")
     assert [(stamp.source, stamp.run) for stamp in stamps] == [("", "run-1")] * 2
     assert [np.count_nonzero(stamp.turned()) for stamp in stamps] == pytest.approx([441, 197], rel=0.06)
-    with pytest.raises(UserError, match="newest samples of run-1 hold no whole object"):
-        generated_stamps(np.zeros((2, 60, 60), int), "instances", (), "run-1")
+    with pytest.raises(UserError, match="newest samples of run 1 hold no whole object"):
+        generated_stamps(np.zeros((2, 60, 60), int), "instances", (), "run-1", "run 1")
 
 
 def test_each_class_gives_its_own_shapes_and_nets_give_none():

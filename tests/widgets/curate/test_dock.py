@@ -647,6 +647,7 @@ def test_tiles_that_cannot_be_read_are_told(qtbot: Any, viewer: Any, filled: Pro
     key = ("sample_1", tiles.side, tiles.mode)
     qtbot.waitUntil(lambda: thread.image(*key) is not None)
     assert thread.image(*key).isNull()
+    qtbot.waitUntil(lambda: thread.image("sample_0", tiles.side, tiles.mode) is not None)
     assert not thread.image("sample_0", tiles.side, tiles.mode).isNull()
     thread.close()
 

@@ -149,7 +149,7 @@ def test_a_table_so_far_and_the_offer_to_resume_button(dock, project, qtbot):
     folder = project.path / "segment" / "20260101-000000-gain"
     SETTINGS.to_file(folder / "gain.yaml")
     (folder / "results.json").write_text(json.dumps(rows()))
-    result(folder, "arm-1", "arm", arm="raw", per_image={}, seconds=3.0, steps=2)
+    result(folder, "arm-1", "arm", arm="raw", per_image={}, seconds=300.0, steps=200)
     for number in range(6):
         result(folder, f"simulator-{number}", "simulator", pairs=1, data={}, seconds=1.0)
     dock.workspace.setProject(Project(project.path))
@@ -179,7 +179,7 @@ def test_a_comparison_that_says_it_is_done_is_not_offered_again(dock, project, q
     content = rows()
     content["tasks"] = {"total": 24, "done": 24}
     (folder / "results.json").write_text(json.dumps(content))
-    result(folder, "arm-1", "arm", arm="raw", per_image={}, seconds=3.0, steps=2)
+    result(folder, "arm-1", "arm", arm="raw", per_image={}, seconds=300.0, steps=200)
     dock.workspace.setProject(Project(project.path))
     qtbot.waitUntil(lambda: dock.panel.result is not None, timeout=20_000)
     assert dock._unfinished is None
@@ -346,9 +346,10 @@ def test_a_flow_comes_back_as_a_layer_in_colour_at_the_place_of_its_image(dock, 
     copy_predictions(tmp_path / PREDICTED, tmp_path / "mine")
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
         *[f"my_cells_z00{page}_{what}.ome.tif" for page in (1, 2) for what in ("flow", "labels")],
-        "measurements.csv",
+        *["measurements.csv"] * bool(labels.data.any()),  # random weights may find no object
     ]
-    assert set(read_rows(tmp_path / "mine")) == {"my_cells_z001", "my_cells_z002"}
+    found = {f"my_cells_z00{number}" for number, page in enumerate(labels.data, 1) if page.any()}
+    assert set(read_rows(tmp_path / "mine")) == found
 
 
 def test_measured_marked_and_exported_with_real_processes(dock, project, qtbot, tmp_path):

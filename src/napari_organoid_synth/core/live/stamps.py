@@ -113,7 +113,7 @@ def real_stamps(pairs: Sequence[SamplePair]) -> list[Stamp]:
 
 
 def generated_stamps(
-    masks: NDArray[np.integer[Any]], mask_kind: MaskKind, class_names: Sequence[str], run: str
+    masks: NDArray[np.integer[Any]], mask_kind: MaskKind, class_names: Sequence[str], run: str, title: str
 ) -> list[Stamp]:
     """Cut the objects out of masks that a generator drew; see `real_stamps`.
 
@@ -123,8 +123,8 @@ def generated_stamps(
         Its samples.
     mask_kind, class_names
         Of its codec.
-    run : str
-        Its name.
+    run, title : str
+        Its folder, which is recorded, and its name in sentences.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def generated_stamps(
         cut = real_stamps(pairs)
     except UserError:
         raise UserError(
-            f"The newest samples of {run} hold no whole object.",
+            f"The newest samples of {title} hold no whole object.",
             "Expected objects that no border of a tile cuts.",
             "Choose shapes from the real masks.",
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -160,7 +161,11 @@ class SampleReader(SampleDatabase):
             "SELECT image, labels, meaning FROM thumbnails"
             " WHERE meaning NOT NULL AND id IN (SELECT value FROM json_each(?))"
         )
-        return common_contrast([Thumbnail.decode(*row) for row in self._query(query, (json.dumps(list(chosen)),))])
+        whole = []
+        for row in self._query(query, (json.dumps(list(chosen)),)):
+            with suppress(OSError, ValueError):  # damage is told elsewhere
+                whole.append(Thumbnail.decode(*row))
+        return common_contrast(whole)
 
     def counts(self) -> dict[str, int]:
         """Return the number of samples with each verdict."""

@@ -71,7 +71,8 @@ class Shapes:
         """
         if source == "generated" and self.run is not None and self.preview is not None:
             masks = read_preview(self.preview)[1]
-            return generated_stamps(masks, self.mask_kind, self.run.class_names, self.run.title)
+            title = self.run.title.partition(" · ")[0]
+            return generated_stamps(masks, self.mask_kind, self.run.class_names, self.run.name, title)
         from napari_organoid_synth.core.pairs.loading import read_entry
 
         table, rows = self.table, self.rows
