@@ -24,7 +24,7 @@ from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.scores.score import score
 from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.studies.organoid import plan
-from napari_organoid_synth.core.studies.organoid_page import AREAS, SCORES, SEGMENT
+from napari_organoid_synth.core.studies.organoid_page import AREAS, CLASSES, SCORES, SEGMENT
 from napari_organoid_synth.core.studies.parts import read_part
 from napari_organoid_synth.core.studies.study import study
 from napari_organoid_synth.core.synthesis.generate import generate
@@ -171,6 +171,18 @@ def test_honest_trains_the_generators_again_for_each_tested_image(data, tmp_path
     assert parts[SEGMENT].needs == ["prepare"]
     folder = tmp_path / "s" / "project" / "recipes"
     assert Recipe.from_file(folder / "aae-poisson.yaml").gan.loss == "poisson"
+
+
+def test_classes_are_compared_where_a_generator_draws_them(data, tmp_path):
+    cgan = "generators={gan: {name: gan}, cgan: {name: cgan, network: mlp, width: 16}}"
+    for more, expected in (
+        (("classes=^(healthy|ill)", cgan), ("samples-cgan",)),
+        (("classes=^(healthy|ill)",), None),
+        ((cgan,), None),
+    ):
+        parts = {part.name: part for part in plan(tmp_path / "s", tiny(data, *more), Control()).parts}
+        found = parts.get(CLASSES)
+        assert (tuple(found.needs) if found else None) == expected
 
 
 def test_data_that_do_not_fit_are_refused_in_words(tmp_path):

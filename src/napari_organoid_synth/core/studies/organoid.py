@@ -47,8 +47,10 @@ def plan(folder: Path, settings: OrganoidSettings, control: Control) -> Plan:
     }  # fmt: skip
     scores = ScoreSettings(seed=settings.seed, **features)
     parts.append(scoring(project, scores, control, made, SCORES, share=10.0))
-    if settings.classes:
-        parts.append(scoring_by_class(project, runs.all, scores, control, made, CLASSES))
+    of_classes = [run for run, recipe in runs.recipes.items() if recipe.gan.class_conditional]
+    if settings.classes and of_classes:
+        needs = [f"samples-{run}" for run in of_classes]
+        parts.append(scoring_by_class(project, of_classes, scores, control, needs, CLASSES))
     parts += _maps(project, settings, runs, features, control)
     parts.append(_segmentation(project, settings, runs, makes.number, control))
     parts.append(measuring(project, folder / "tables", SEGMENT, control, AREAS, share=2.0))

@@ -86,7 +86,7 @@ def page_of(project: Project, settings: OrganoidSettings, runs: Runs, results: R
         text = Prose("The losses on the other architectures, an autoencoder with skips; nothing of it is published.")
         sections.append(StudySection("Table 4. What the authors plan next", "table-4", [text, legend, table_4]))
     sections.append(StudySection("Table 5. Area and perimeter of what was marked", "table-5", _table_5(results, runs)))
-    if settings.classes:
+    if CLASSES in results.records:
         drawn |= {_planned_title(name): run for name, run in runs.planned.items()}
         blocks = class_blocks(drawn, results[CLASSES])
         sections.append(StudySection("Table 6. Each class of images", "table-6", blocks))
