@@ -17,12 +17,12 @@ from tiny_gain import SETTINGS, make_project, strip
 ROOT = Path(__file__).parents[3]
 SBATCH = """#!/bin/sh
 cp "$1" "jobs/$$.sh"
-sh "$1" > "jobs/$$.log" 2>&1 &
+setsid sh "$1" > "jobs/$$.log" 2>&1 &
 echo "$!" > "jobs/$!.pid"
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
-for number in "$@"; do kill "$number" 2> /dev/null; done
+for number in "$@"; do kill -- "-$number" 2> /dev/null; done
 true
 """
 
@@ -46,7 +46,7 @@ def test_one_command_does_a_comparison_with_jobs_of_slurm(tmp_path: Path) -> Non
     done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=280)
     logs = "".join(path.read_text() for path in (tmp_path / "jobs").glob("*.log"))
     assert done.returncode == 0, done.stderr + logs
-    assert json.loads(done.stdout.splitlines()[-1])["tasks"] == {"total": 2, "done": 2, "failed": 0}
+    assert json.loads(done.stdout)["tasks"] == {"total": 2, "done": 2, "failed": 0}
     jobs = list((tmp_path / "jobs").glob("*.sh"))
     assert len(jobs) == 2
     assert "#SBATCH -t 12:00:00" in jobs[0].read_text()

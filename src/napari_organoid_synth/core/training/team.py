@@ -35,6 +35,8 @@ LEARN, WAIT, STOP = 1, 2, 0
 FOLLOWER = "napari_organoid_synth.core.training.follower"
 PATIENCE = timedelta(days=365)
 """How long followers wait for an order: a training may be paused for long."""
+SILENCE = timedelta(minutes=10)
+"""Time after which a process that does not come, or does not answer within a step, is given up."""
 
 
 class Team:
@@ -160,8 +162,9 @@ def open_team(settings: TrainSettings) -> Iterator[Team]:
 def join(kind: str, size: int) -> Iterator[Team]:
     """Take part in a team as ``LOCAL_RANK`` says; ``kind`` is ``"cpu"`` or ``"cuda"``."""
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
-    fabric = Fabric(accelerator=kind, devices=size, strategy="ddp")
+    fabric = Fabric(accelerator=kind, devices=size, strategy=DDPStrategy(timeout=SILENCE))
     fabric.launch()
     try:
         yield Team(size, fabric.device, fabric.global_rank, fabric)
