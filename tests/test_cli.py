@@ -87,7 +87,7 @@ def test_the_settings_of_a_generator_are_listed_with_default_and_bounds() -> Non
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["list", "gardens"], "Expected one of: generators, metrics, extractors, segmenters."),
+        (["list", "gardens"], "Expected one of: generators, metrics, extractors, segmenters, studies."),
         (["simulate", "rocks", "x"], "There is no simulator 'rocks'."),
         (["train", "PROJECT", "--set", "train.stepz=1"], "There is no setting 'train.stepz'."),
         (["train", "PROJECT", "--gan", "nogan"], "There is no 'nogan' among the generators."),

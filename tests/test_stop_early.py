@@ -21,7 +21,8 @@ def test_a_request_before_the_first_step_counts(verb, tmp_path):
     project = Project(tmp_path / "p")
     job = project.job(verb)
     job.control.cancel()
-    done = run(verb, project.path, "--job", job.path)
+    where = ["organoid", tmp_path, "--out", tmp_path / "study"] if verb == "study" else [project.path]
+    done = run(verb, *where, "--job", job.path)
     assert (done.code, job.read_events()[0]) == (130, [Finished(0, "canceled")])
     assert done.err.strip().splitlines()[-1].startswith("Stopped;")
     assert not project.samples_path.exists()

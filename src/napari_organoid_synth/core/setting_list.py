@@ -67,7 +67,7 @@ def list_settings(settings: Settings) -> list[Setting]:
     --------
     >>> from napari_organoid_synth.core.recipe import TrainSettings
     >>> [(one.key, one.default, one.range) for one in list_settings(TrainSettings())][:2]
-    [('steps', 4000, '1 or more'), ('batch', 4, '1 to 256')]
+    [('steps', 4000, '1 or more'), ('epochs', 0, '0 to 1e+06')]
     """
     return list(_walk(settings, type(settings)(), ""))
 
