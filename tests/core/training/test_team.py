@@ -38,13 +38,15 @@ def learned(project: Project, recipe: Recipe, resume: bool = False) -> tuple[lis
     return events, Run(Path(end.result["folder"])).read()[1]
 
 
-def same_weights(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    """Gradients are added up in another order, and where one is almost 0 Adam takes its last digit for a direction."""
+def share_apart(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> float:
+    """Return the share of the weights that differ by more than a quarter of one of Adam's steps.
+
+    Gradients are added up in another order, and where one is almost 0 Adam takes its last digit for a direction.
+    """
     assert found.keys() == expected.keys()
     names = [name for name in expected if name.startswith("network/")]
     apart = torch.cat([(found[name].float() - expected[name].float()).abs().flatten() for name in names])
-    assert (apart > 5e-5).float().mean() < 1e-3
-    assert apart.max() < 5e-3
+    return float((apart > 5e-5).float().mean())
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ def project(tmp_path: Path) -> Project:
 def test_two_processes_learn_what_one_learns(name: str, project: Project) -> None:
     one_events, one = learned(project, recipe_of(name, 1))
     two_events, two = learned(project, recipe_of(name, 2))
-    same_weights(one, two)
+    _, half = learned(project, recipe_of(name, 1).override("train.batch=2"))
+    assert share_apart(one, two) < 0.05
+    assert share_apart(one, half) > 0.3  # so it would be if the gradients were not averaged
     ends = [[e.stats for e in events if isinstance(e, Progress)][-1] for events in (one_events, two_events)]
     assert ends[0]["kernel_distance"] == pytest.approx(ends[1]["kernel_distance"], rel=1e-3)
     starts = [next(e for e in events if isinstance(e, Started)).info for events in (one_events, two_events)]
@@ -73,7 +77,7 @@ def test_two_processes_resume_where_one_stopped(project: Project) -> None:
     _, whole = learned(project, recipe_of("flow", 1, 4))
     learned(project, recipe_of("flow", 1, 4).override("train.steps=2"))
     _, resumed = learned(project, recipe_of("flow", 2, 4), resume=True)
-    same_weights(whole, resumed)
+    assert share_apart(whole, resumed) < 0.05
 
 
 def test_the_parts_of_a_stream_are_those_of_the_whole() -> None:
