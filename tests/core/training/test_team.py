@@ -63,8 +63,8 @@ def test_two_processes_learn_what_one_learns(name: str, project: Project) -> Non
     one_events, one = learned(project, recipe_of(name, 1))
     two_events, two = learned(project, recipe_of(name, 2))
     _, half = learned(project, recipe_of(name, 1).override("train.batch=2"))
-    assert share_apart(one, two) < 0.05
-    assert share_apart(one, half) > 0.3  # so it would be if the gradients were not averaged
+    assert share_apart(one, two) < 0.03
+    assert share_apart(one, half) > 0.1  # so it would be if the gradients were not averaged
     ends = [[e.stats for e in events if isinstance(e, Progress)][-1] for events in (one_events, two_events)]
     assert ends[0]["kernel_distance"] == pytest.approx(ends[1]["kernel_distance"], rel=1e-3)
     starts = [next(e for e in events if isinstance(e, Started)).info for events in (one_events, two_events)]
@@ -77,7 +77,7 @@ def test_two_processes_resume_where_one_stopped(project: Project) -> None:
     _, whole = learned(project, recipe_of("flow", 1, 4))
     learned(project, recipe_of("flow", 1, 4).override("train.steps=2"))
     _, resumed = learned(project, recipe_of("flow", 2, 4), resume=True)
-    assert share_apart(whole, resumed) < 0.05
+    assert share_apart(whole, resumed) < 0.03
 
 
 def test_the_parts_of_a_stream_are_those_of_the_whole() -> None:
