@@ -39,7 +39,7 @@ def mask_distance(extractor: Extractor, real: NDArray[np.float32], drawn: NDArra
 
 def _as_image(fields: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return encoded masks as pictures in [0, 1]."""
-    return (np.clip(fields, -1, 1) + 1) / 2
+    return ((np.clip(fields, -1, 1) + 1) / 2).astype(np.float32)
 
 
 def mask_distances(
