@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtGui import QImage, QPainter
 
@@ -290,6 +291,13 @@ class StoreThread(QObject):
     # ------------------------------------------------------------------------------------------ the background thread
 
     def _work(self) -> None:
+        try:
+            self._serve()
+        except RuntimeError:  # a signal of what Qt has deleted with its window: nobody waits for an answer
+            if isalive(self):
+                raise
+
+    def _serve(self) -> None:
         try:
             store = SampleStore(self.path)
             version = store.data_version()
