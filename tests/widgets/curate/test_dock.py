@@ -29,6 +29,7 @@ from napari_organoid_synth.widgets.curate.tile_drag import drag_data
 from napari_organoid_synth.widgets.map.dock import MapWidget
 from napari_organoid_synth.widgets.shared.store_tasks import list_samples
 from napari_organoid_synth.widgets.shared.workspace import Workspace
+from qt_bindings import WORKER_FAILS
 
 N = 6
 
@@ -884,6 +885,7 @@ def test_the_best_are_accepted_in_one_step(qtbot: Any, dock: CurateWidget, fille
     qtbot.waitUntil(lambda: verdicts(filled)["accepted"] == [])
 
 
+@WORKER_FAILS
 def test_the_best_of_a_far_set_are_accepted_only_anyway(qtbot: Any, dock: CurateWidget, filled: Project) -> None:
     with SampleStore(filled.samples_path) as store:
         for number in range(6, 9):  # at least eight of a run make a set
