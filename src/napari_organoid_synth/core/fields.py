@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -27,6 +29,19 @@ def _switch(value: Any) -> Any:
 
 Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
 """On, off, or as the program thinks best; ``true`` and ``no`` are understood, too."""
+
+
+def _is_pattern(value: str) -> str:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what may mean something else in a later Python
+            re.compile(value)
+    except re.error as error:
+        raise ValueError(f"It is not a regular expression: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+"""A regular expression, or empty."""
 
 DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int, Field(ge=0, description="Processor threads; 0: as many as there are cores.")]

@@ -7,6 +7,7 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.studies.catalog import STUDIES, listed, settings_in, study_settings
 from napari_organoid_synth.core.studies.organoid_settings import SIZES, OrganoidSettings
+from napari_organoid_synth.core.studies.preparing import fingerprint_of
 from napari_organoid_synth.core.studies.settings import FILE, write_settings
 
 
@@ -69,3 +70,22 @@ def test_the_list_says_what_each_study_needs(call):
         assert name in out
         assert study.data in out
     assert set(listed()["organoid"]["takes"]) == {"small", "published"}
+
+
+def test_a_fingerprint_changes_with_the_bytes_of_a_store_or_a_set_of_files(tmp_path):
+    store, one, two = tmp_path / "a.zarr" / "0" / "0.0", tmp_path / "img_1.tif", tmp_path / "img_2.tif"
+    store.parent.mkdir(parents=True)
+    for file in (store, one, two):
+        file.write_bytes(b"a")
+    places = (tmp_path / "a.zarr", tmp_path / "img_*.tif", one)
+    before = [fingerprint_of(place) for place in places]
+    assert before == [fingerprint_of(place) for place in places]
+    store.write_bytes(b"b")
+    two.write_bytes(b"b")
+    assert [fingerprint_of(place) != known for place, known in zip(places, before, strict=True)] == [True, True, False]
+
+
+@pytest.mark.parametrize(("name", "key"), [("organoid", "classes"), ("tissue", "only"), ("tissue", "transfer_only")])
+def test_a_pattern_that_is_none_is_told_before_anything_is_done(name, key):
+    with pytest.raises(UserError, match="not a regular expression"):
+        study_settings(name, "images", "small", f"{key}='('")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from napari_organoid_synth.core.fields import Pattern
 from napari_organoid_synth.core.segmentation.segmenters.config import AnySegmenter
 from napari_organoid_synth.core.segmentation.segmenters.unet_config import UNetConfig
 from napari_organoid_synth.core.studies.members import Members
@@ -38,7 +39,7 @@ class OrganoidSettings(StudySettings):
         le=1024,
         description="Side of the networks, px: images are mirrored at their edges up to it, samples are cut back.",
     )
-    classes: str = Field(
+    classes: Pattern = Field(
         "",
         description="Regular expression that finds the class in the name of an image, such as '^(normal|abnormal)', "
         "for generators that draw a class; empty: no classes.",

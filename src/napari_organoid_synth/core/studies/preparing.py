@@ -13,6 +13,7 @@ from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress
 from napari_organoid_synth.core.pairs.checking import check_entry, conclude
 from napari_organoid_synth.core.pairs.discovery import find_pairs
+from napari_organoid_synth.core.pairs.file_sets import files_of_set, is_file_set
 from napari_organoid_synth.core.pairs.table import PairEntry, PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.quantities import plural
@@ -190,10 +191,11 @@ def _fingerprint(table: PairTable) -> str:
 
 
 def fingerprint_of(path: Path) -> str:
-    """Return a hash of the bytes of a file; of a folder that of its name alone."""
+    """Return a hash of the bytes of a file, of all files of a folder such as a Zarr store, or of a set of files."""
     digest = hashlib.sha256()
-    if path.is_file():
-        with path.open("rb") as stream:
+    files = sorted(path.rglob("*")) if path.is_dir() else files_of_set(path) if is_file_set(path) else [path]
+    for file in filter(Path.is_file, files):
+        with file.open("rb") as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from napari_organoid_synth.core.fields import Layout
+from napari_organoid_synth.core.fields import Layout, Pattern
 from napari_organoid_synth.core.gain.settings import Arms, Share
 from napari_organoid_synth.core.generators.config import AnyGenerator
 from napari_organoid_synth.core.generators.pix2pix_config import Pix2PixConfig
@@ -23,7 +23,7 @@ class TissueSettings(StudySettings):
     """Masks drawn as flows, images painted onto them, and what the pairs are worth to StarDist and Cellpose."""
 
     name: Literal["tissue"] = Field("tissue", description="Name of the study.")
-    only: str = Field(
+    only: Pattern = Field(
         "",
         description="Regular expression in the names of the images that are used, such as ^fluorescence; empty: all.",
     )
@@ -68,7 +68,7 @@ class TissueSettings(StudySettings):
     transfer: str = Field(
         "", description="Folder of another set: its generator of masks is trained first, and goes on here; empty: none."
     )
-    transfer_only: str = Field("", description="As 'only', for the other set.")
+    transfer_only: Pattern = Field("", description="As 'only', for the other set.")
     transfer_steps: int = Field(50_000, ge=1, description="Steps that it goes on here, and of one from random weights.")
     extractor: Literal["encoder", "inception2048", "inception64", "vgg19", "random"] = Field(
         "encoder", description="Network whose features compare masks and images."

@@ -7,7 +7,7 @@ from typing import Any
 
 import napari
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
+from qtpy.QtWidgets import QLineEdit, QPushButton
 
 from napari_organoid_synth.core.adapt.settings import AdaptSettings
 from napari_organoid_synth.core.adapt.sketch_settings import ObjectSettings, SketchSettings
@@ -17,7 +17,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.widgets.adapt.objects_view import first_image, show_objects
 from napari_organoid_synth.widgets.forms.containers import rows
 from napari_organoid_synth.widgets.forms.form import settings_form
-from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, folder_row, named
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.menus import open_dock
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
@@ -85,11 +85,11 @@ class AdaptWidget(ColumnDock):
             self.start.addItem(text, key)
         add_row(form, "From", self.start, "What the new pairs are made from, beside the images.")
         tip = "Folder of images without masks. They give the look."
-        add_row(form, "Images", self._folder_row(self.images, "images without masks", tip), tip)
+        add_row(form, "Images", folder_row(self.images, "images without masks", tip), tip)
         tip = (
             "Folder of some annotated images of the same sort, with images and masks inside. They are only measured on."
         )
-        add_row(form, "Test", self._folder_row(self.test, "annotated images, if you have some", tip), tip)
+        add_row(form, "Test", folder_row(self.test, "annotated images, if you have some", tip), tip)
         self.column.addLayout(form)
         self.what, self.cost = WrapLabel(), WrapLabel()
         self.column.addWidget(self.what)
@@ -119,20 +119,6 @@ class AdaptWidget(ColumnDock):
         for one in (*self.forms.values(), self.objects):
             one.changed.connect(self._edited)
         self.objects.changed.connect(self._objects_edited)
-
-    def _folder_row(self, edit: QLineEdit, hint: str, tip: str) -> Any:
-        browse = QToolButton()
-        browse.setText("…")
-        edit.setPlaceholderText(hint)
-        named(edit, hint, tip)
-        named(browse, f"Choose a folder: {hint}", tip)
-        browse.clicked.connect(lambda: self._choose(edit))
-        return row_of(edit, browse)
-
-    def _choose(self, edit: QLineEdit) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder", edit.text())
-        if folder:
-            edit.setText(folder)
 
     # --- value ---
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from napari_organoid_synth.widgets.forms.boxes import ComboBox
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
@@ -29,6 +29,22 @@ def bold(text: str) -> PlainLabel:
     font.setBold(True)
     label.setFont(font)
     return label
+
+
+def folder_row(edit: QLineEdit, hint: str, tip: str) -> QWidget:
+    """Put a button beside a line for a folder that lets a person choose one; ``hint`` says what it holds."""
+    browse = QToolButton()
+    browse.setText("…")
+    edit.setPlaceholderText(hint)
+    named(edit, hint, tip)
+    named(browse, f"Choose a folder: {hint}", tip)
+
+    def choose() -> None:
+        if folder := QFileDialog.getExistingDirectory(edit.window(), "Folder", edit.text()):
+            edit.setText(folder)
+
+    browse.clicked.connect(choose)
+    return row_of(edit, browse)
 
 
 def row_of(*widgets: QWidget) -> QWidget:

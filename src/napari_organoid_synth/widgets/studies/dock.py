@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import napari
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QToolButton
+from qtpy.QtWidgets import QLineEdit, QPushButton
 
 from napari_organoid_synth.core.job import Event, Finished
 from napari_organoid_synth.core.studies.catalog import STUDIES, Study, settings_in
 from napari_organoid_synth.core.studies.settings import PAGE, PROJECT, Size, StudySettings
 from napari_organoid_synth.widgets.forms.containers import rows
-from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, folder_row, named
 from napari_organoid_synth.widgets.shared.dock import ColumnDock
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
@@ -58,12 +57,12 @@ class StudiesWidget(ColumnDock):
         self.column.addWidget(self.question)
         form = rows()
         tip = "Folder of the images of the study; below it says what it must hold."
-        add_row(form, "Images", self._folder_row(self.data, "folder of images", tip), tip)
+        add_row(form, "Images", folder_row(self.data, "folder of images", tip), tip)
         add_row(
             form, "Size", self.size, "Small ends within an hour on two processor cores; published is as in the paper."
         )
         tip = "Folder that gets the page, the tables and an ordinary project. Choose the same again to go on."
-        add_row(form, "Results", self._folder_row(self.out, "beside the images", tip), tip)
+        add_row(form, "Results", folder_row(self.out, "beside the images", tip), tip)
         self.column.addLayout(form)
         self.column.addWidget(self.needs)
         self.progress = ProgressCard(self.runner, "Stop and keep", "%")
@@ -78,19 +77,6 @@ class StudiesWidget(ColumnDock):
             box.currentIndexChanged.connect(self._edited)
         for edit in (self.data, self.out):
             edit.textChanged.connect(self._edited)
-
-    def _folder_row(self, edit: QLineEdit, hint: str, tip: str) -> Any:
-        browse = QToolButton()
-        browse.setText("…")
-        edit.setPlaceholderText(hint)
-        named(edit, hint, tip)
-        named(browse, f"Choose: {hint}", tip)
-        browse.clicked.connect(lambda: self._choose(edit))
-        return row_of(edit, browse)
-
-    def _choose(self, edit: QLineEdit) -> None:
-        if folder := QFileDialog.getExistingDirectory(self, "Folder", edit.text()):
-            edit.setText(folder)
 
     # --- what is chosen ---
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from napari_organoid_synth.core.fields import Pattern
 from napari_organoid_synth.core.segmentation.segmenters.config import SegmenterConfig
 
 
@@ -34,7 +34,7 @@ class WholeImagesConfig(SegmenterConfig):
     turn: bool = Field(
         True, description="Mirror and turn whole images by right angles in training, as published, in every arm."
     )
-    hard: str = Field(
+    hard: Pattern = Field(
         "",
         description="Text, or a regular expression, in the name or class of hard images, such as hard or ^(d7|d10)_; "
         "empty: all images are drawn equally often.",
@@ -57,13 +57,3 @@ class WholeImagesConfig(SegmenterConfig):
         description="Keep the largest object of each class (published) or all; auto: the largest if no training mask "
         "has more than one.",
     )
-
-    @field_validator("hard")
-    @classmethod
-    def _is_pattern(cls, value: str) -> str:
-        try:
-            with warnings.catch_warnings(action="ignore"):  # of what may mean something else in a later Python
-                re.compile(value)
-        except re.error as error:
-            raise ValueError(f"It is not a regular expression: {error}") from None
-        return value
