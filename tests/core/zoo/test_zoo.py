@@ -160,6 +160,17 @@ def test_a_model_that_is_not_ours_predicts(tmp_path: Path) -> None:
     assert len(find_segmenter(project).digest) == 12
 
 
+def test_a_package_whose_weights_lie_elsewhere_is_refused_and_nothing_is_downloaded(tmp_path: Path) -> None:
+    write_segmenter_package(make_unet(tmp_path / "unet"), tmp_path / "unet.zip", TERMS, DAY)
+    package = read_package(tmp_path / "unet.zip")
+    rdf = {key: value for key, value in package.rdf.items() if key not in ("attachments", "timestamp")}
+    rdf["weights"]["torchscript"]["source"] = "https://example.org/weights.pt"
+    write_package(tmp_path / "linked.zip", rdf, {"README.md": package.read("README.md")}, DAY)
+    with pytest.raises(UserError, match=r"does not hold its weights, but names https://example\.org/weights\.pt"):
+        import_file(Project(tmp_path / "project"), tmp_path / "linked.zip")
+    assert not list((tmp_path / "project").glob("segment/*"))
+
+
 def test_what_cannot_be_a_package_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path, "pix2pix", em(0, 64))
     for settings, words in ((TERMS.replace(authors=""), "No author"), (TERMS.replace(licence=""), "No licence")):

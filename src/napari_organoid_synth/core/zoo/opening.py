@@ -75,7 +75,21 @@ def open_package(project: Project, path: Path, name: str = "") -> Run | TrainedS
 
 
 def _described(package: ZooPackage) -> dict[str, Any]:
-    """Return the description of a foreign model: channels of its image, and what its output means."""
+    """Return the description of a foreign model: channels of its image, and what its output means.
+
+    Raises
+    ------
+    UserError
+        If its weights are not in the package, or it takes or gives something else than one image.
+    """
+    weights = package.rdf.get("weights")
+    sources = [str(one.get("source")) for one in weights.values()] if isinstance(weights, dict) else []
+    if outside := [source for source in sources if Path(source).as_posix() not in package.names]:
+        raise UserError(
+            f"{package.path.name} does not hold its weights, but names {outside[0][:100]}.",
+            "Expected them in the package: nothing is downloaded.",
+            "Download the whole package, or choose another model.",
+        )
     try:
         (image,), (output,) = package.rdf["inputs"], package.rdf["outputs"]
         channels, maps = _channels(package, image), _channels(package, output)
