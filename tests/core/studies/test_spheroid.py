@@ -17,6 +17,8 @@ from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.studies.catalog import study_settings
 from napari_organoid_synth.core.studies.parts import read_part
+from napari_organoid_synth.core.studies.spheroid import _summary
+from napari_organoid_synth.core.studies.spheroid_settings import SpheroidSettings
 from napari_organoid_synth.core.studies.study import study
 
 MULTISCALE = "name: multiscale_adversarial, width: 4, side: 64"
@@ -76,3 +78,19 @@ def test_to_its_end(data: Path, tmp_path: Path) -> None:
     page = (tmp_path / "s" / "study.html").read_text(encoding="utf-8")
     assert "Share of the images put aside above each threshold" in page
     assert page.count("<svg") >= 6
+    errors = page[page.index('<section id="errors">') : page.index('<section id="deviations">')]
+    assert errors.count("<img") == 2  # one image, each network beside the others
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        ([[0.9], [0.8]], [[0.88], [0.8]], "differ by no more than the folds of one of them: maF 84.0 to 85.0 %."),
+        ([[0.9], [0.89]], [[0.6], [0.61]], "Multiscale adversarial has the highest maF, 89.5 ± 0.7 %."),
+    ],
+)
+def test_a_lead_that_the_folds_could_make_is_none(first: list, second: list, says: str) -> None:
+    scores = {name: {"put aside": {"all": {"f": f}}} for name, f in (("adversarial", first), ("unet_star", second))}
+    settings = study_settings("spheroid", "", "small", *TINY)
+    assert isinstance(settings, SpheroidSettings)
+    assert _summary(settings, scores).endswith(says)

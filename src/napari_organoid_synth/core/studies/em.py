@@ -24,7 +24,7 @@ from napari_organoid_synth.core.studies.commands import begin_again, begun_with,
 from napari_organoid_synth.core.studies.em_settings import EmSettings
 from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Part, Results
-from napari_organoid_synth.core.studies.pictures import error_gallery, sample_gallery
+from napari_organoid_synth.core.studies.pictures import error_gallery, marked_arms, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_classes, preparing
 from napari_organoid_synth.core.studies.settings import PROJECT
 from napari_organoid_synth.core.studies.study import Plan
@@ -173,7 +173,8 @@ def _page(project: Project, settings: EmSettings, results: Results) -> StudyPage
         StudySection(f"{settings.target.capitalize()} by transfer", "transfer", _transfer_table(settings, results)),
         StudySection("Painted micrographs", "painted", sample_gallery(project, {"Painted": RUN})),
         StudySection(f"{settings.known.capitalize()} found by a U-Net", "segmentation", [
-            Prose(gain_verdict(result)), _table(settings, result), *error_gallery(project, SEGMENT, result, names),
+            Prose(gain_verdict(result)), _table(settings, result),
+            *error_gallery(project, marked_arms(SEGMENT, result, names)),
         ]),
     ]  # fmt: skip
     return StudyPage(_summary(settings, results, result), sections, _deviations(settings, results), True)

@@ -21,7 +21,7 @@ from napari_organoid_synth.core.studies.organoid_runs import Runs
 from napari_organoid_synth.core.studies.organoid_settings import ARCHITECTURES, LOSSES, OrganoidSettings
 from napari_organoid_synth.core.studies.page import NOT_KNOWN, Clouds, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Results
-from napari_organoid_synth.core.studies.pictures import error_gallery, sample_gallery
+from napari_organoid_synth.core.studies.pictures import error_gallery, marked_arms, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE
 from napari_organoid_synth.core.studies.set_table import LEGEND, SEVEN, set_table
 
@@ -187,7 +187,7 @@ def _table_3(project: Project, runs: Runs, result: GainResult) -> list[Any]:
     head = [TRAINED, "Dice ± SD", "Dice, published", "Precision", "Recall", *(f"Dice, {name}" for name in classes)]
     table = Table([*head, "Change over the best without a generator", "Steps"], lines)
     titles = {key: title for key, (title, _) in rows.items()}
-    return [Prose(gain_verdict(result)), table, *error_gallery(project, SEGMENT, result, titles)]
+    return [Prose(gain_verdict(result)), table, *error_gallery(project, marked_arms(SEGMENT, result, titles))]
 
 
 def _table_5(results: Results, runs: Runs) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,7 +38,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side, with a text above; ``layout`` is ``tiles`` at their own pixels, or ``row`` in columns."""
+    """Pictures side by side, with a text above; ``layout``: ``tiles`` at their own pixels, ``row`` or ``row wide``."""
 
     pictures: Sequence[Picture]
     caption: str = ""
@@ -62,14 +62,14 @@ class Clouds:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """An SVG that was drawn by this package, with a text above."""
+class Drawings:
+    """SVGs side by side that were drawn by this package, each with its title, and a text above all."""
 
-    svg: str
+    svgs: Mapping[str, str]
     caption: str = ""
 
 
-Block: TypeAlias = Prose | Table | Gallery | Charts | Clouds | Drawing
+Block: TypeAlias = Prose | Table | Gallery | Charts | Clouds | Drawings
 """A piece of a section, drawn by its type."""
 
 

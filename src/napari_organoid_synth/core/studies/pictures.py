@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,33 +49,48 @@ def sample_gallery(project: Project, runs: Mapping[str, str], each: int = EACH) 
     return blocks
 
 
-def error_gallery(project: Project, name: str, result: GainResult, titles: Mapping[str, str]) -> list[Any]:
-    """Return a picture of the errors of each arm, of the image in which arms differ most; nothing without pictures.
+@dataclass(frozen=True)
+class Marked:
+    """What the segmenters of an arm marked: folder of the comparison below ``segment/``, its result, key of the arm."""
+
+    comparison: str
+    result: GainResult
+    arm: str
+
+    @property
+    def dice(self) -> dict[str, float]:
+        """Dice by the name of the image."""
+        return {image: scores["dice"] for image, scores in self.result.arms[self.arm].per_image.items()}
+
+
+def marked_arms(comparison: str, result: GainResult, titles: Mapping[str, str]) -> dict[str, Marked]:
+    """Return the arms of a comparison by their titles; one without a title by its key."""
+    return {titles.get(arm, arm): Marked(comparison, result, arm) for arm in result.arms}
+
+
+def error_gallery(project: Project, marked: Mapping[str, Marked]) -> list[Any]:
+    """Return pictures of the errors in the image in which the networks differ most; nothing without pictures.
 
     Parameters
     ----------
     project : Project
-        With the comparison.
-    name : str
-        Of its folder.
-    result : GainResult
-        Of the comparison.
-    titles : mapping of str to str
-        Title of each arm by its key.
+        With the comparisons.
+    marked : mapping of str to Marked
+        Title to arm of a comparison, each tested on the same images.
     """
-    folder = project.path / "segment" / name
-    tested = [image for image in result.test if all(image in arm.per_image for arm in result.arms.values())]
+    dice = {title: one.dice for title, one in marked.items()}
+    tested = [image for image in next(iter(dice.values()), {}) if all(image in scores for scores in dice.values())]
     if not tested:
         return []
-    image = max(tested, key=lambda one: np.ptp([arm.per_image[one]["dice"] for arm in result.arms.values()]))
+    image = max(tested, key=lambda one: np.ptp([scores[one] for scores in dice.values()]))
     album, pictures = Album(), []
-    for key, arm in result.arms.items():
-        path = predictions_folder(Path(folder), key) / f"{file_stem(image)}_errors.png"
+    for title, one in marked.items():
+        folder = project.path / "segment" / one.comparison
+        path = predictions_folder(folder, one.arm) / f"{file_stem(image)}_errors.png"
         if path.is_file():
-            caption = f"{titles.get(key, key)}: Dice {arm.per_image[image]['dice']:.3f}"
-            pictures.append(album.whole(decode_png(path.read_bytes()), caption))
-    caption = f"Errors in {image}, in which the rows differ most. {COLOURS}"
-    return [Gallery(pictures, caption, "row")] if pictures else []
+            pictures.append(album.whole(decode_png(path.read_bytes()), f"{title}: Dice {dice[title][image]:.3f}"))
+    which = ", in which they differ most" if len(marked) > 1 else ""
+    return [Gallery(pictures, f"{image}{which}. {COLOURS}", "row wide")] if pictures else []
 
 
 def _places(number: int, wanted: int) -> list[int]:

@@ -24,9 +24,9 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.rendering import Table
 from napari_organoid_synth.core.segmentation.threshold_curves import SCORES, FoldScores, axis_start, threshold_svg
 from napari_organoid_synth.core.studies.commands import comparison, computing
-from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Drawing, Prose, StudyPage, StudySection
+from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Drawings, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Part, Results, Values
-from napari_organoid_synth.core.studies.pictures import error_gallery
+from napari_organoid_synth.core.studies.pictures import Marked, error_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
 from napari_organoid_synth.core.studies.settings import PROJECT
 from napari_organoid_synth.core.studies.spheroid_settings import ADVERSARIAL, BASELINE, METHODS, STAR, SpheroidSettings
@@ -152,10 +152,11 @@ def _page(project: Project, settings: SpheroidSettings, results: Results) -> Stu
     for part, title, name in ((ASIDE, "put aside", "curves-aside"), (FOLDS, "of the folds", "curves-folds")):
         drawn = _curves(settings, found, part)
         sections.append(StudySection(f"Share of the images {title} above each threshold", name, drawn))
-    for method in settings.methods:
-        result = GainResult.parse(results[name_of(method)])
-        pictures = error_gallery(project, name_of(method), result, {ARM: METHODS.get(method, method)})
-        sections.append(StudySection(f"Errors: {METHODS.get(method, method)}", f"errors-{method}", pictures))
+    marked = {
+        METHODS.get(method, method): Marked(name_of(method), GainResult.parse(results[name_of(method)]), ARM)
+        for method in settings.methods
+    }
+    sections.append(StudySection("Errors", "errors", error_gallery(project, marked)))
     return StudyPage(_summary(settings, found), sections, _deviations(settings, results, found))
 
 
@@ -179,18 +180,25 @@ def _table(settings: SpheroidSettings, found: Mapping[str, Any], part: str) -> T
 
 def _curves(settings: SpheroidSettings, found: Mapping[str, Any], part: str) -> list[Any]:
     """Return a drawing for each score: the median over the networks of the folds, and the band from least to most."""
-    blocks: list[Any] = [Prose("Line: median over the folds; band: from the lowest to the highest fold.", "faint")]
+    svgs = {}
     for score, title in zip(SCORES, ("precision", "recall", "F"), strict=True):
         curves = {METHODS.get(name, name): _scores(found, name, part, ALL, score) for name in settings.methods}
-        blocks.append(Drawing(threshold_svg(curves, title, start=axis_start(curves.values()), inline=True), title))
-    return blocks
+        svgs[title] = threshold_svg(curves, title, start=axis_start(curves.values()), inline=True)
+    return [Drawings(svgs, "Line: median over the folds; band: from the lowest to the highest fold.")]
 
 
 def _summary(settings: SpheroidSettings, found: Mapping[str, Any]) -> str:
     """Return the result in some sentences."""
     scores = {name: _scores(found, name, ASIDE, ALL, "f") for name in settings.methods}
-    best = max(scores, key=lambda name: scores[name].mean)
-    text = f"On the images put aside {METHODS.get(best, best)} has the highest maF, {scores[best].summary}."
+    best, least = (pick(scores, key=lambda name: scores[name].mean) for pick in (max, min))
+    high, low = scores[best].mean, scores[least].mean
+    if high - low > max(one.deviation for one in scores.values()) or len(scores) == 1:
+        text = f"On the images put aside {METHODS.get(best, best)} has the highest maF, {scores[best].summary}."
+    else:
+        text = (
+            "On the images put aside the networks differ by no more than the folds of one of them: "
+            f"maF {100 * low:.1f} to {100 * high:.1f} %."
+        )
     if {ADVERSARIAL, BASELINE} <= scores.keys():
         change = 100 * (scores[ADVERSARIAL].mean - scores[BASELINE].mean)
         text += f" The adversary changes maF by {change:+.1f} points; published: +8.3 on easy and +13.7 on hard images."

@@ -35,9 +35,9 @@ from napari_organoid_synth.core.studies.mask_parts import (
     pairs_only,
     preparing_encoding,
 )
-from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Drawing, Prose, StudyPage, StudySection
+from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Drawings, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Part, Results
-from napari_organoid_synth.core.studies.pictures import error_gallery, sample_gallery
+from napari_organoid_synth.core.studies.pictures import error_gallery, marked_arms, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
 from napari_organoid_synth.core.studies.set_table import LEGEND, set_table
 from napari_organoid_synth.core.studies.settings import PROJECT
@@ -260,7 +260,7 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
         sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", _table_1(project, name, result)))
         if len(settings.subsets) > 1:
             drawn: list[Any] = [
-                Drawing(bars(result.table, result.score), f"{SCORES[result.score]}, mean ± SD over images"),
+                Drawings({f"{SCORES[result.score]}, mean ± SD over images": bars(result.table, result.score)}),
                 _subsets(result),
             ]
             sections.append(StudySection(f"Figure 6. {title} with fewer images", f"figure-6-{name}", drawn))
@@ -345,7 +345,11 @@ def _table_1(project: Project, name: str, result: GainResult) -> list[Any]:
     ]
     part = f"table-1-{name.replace('_', '-')}"
     names = {arm: title_of(arm) for arm in result.arms}
-    return [Prose(gain_verdict(result)), Table([*head, "Steps"], rows), *error_gallery(project, part, result, names)]
+    return [
+        Prose(gain_verdict(result)),
+        Table([*head, "Steps"], rows),
+        *error_gallery(project, marked_arms(part, result, names)),
+    ]
 
 
 def _subsets(result: GainResult) -> Table:
