@@ -101,7 +101,7 @@ class Lines:
         print(text, file=sys.stderr, flush=True)
 
     def _line(self, progress: Progress) -> str:
-        share = f"{progress.step:,} of {progress.total:,} ({progress.step / progress.total:.0%})"
+        share = f"{progress.step:,} of {progress.total:,} ({progress.share:.0%})"
         left = "" if progress.seconds_left is None else f"{words_for_seconds(progress.seconds_left)} left"
         return ", ".join(filter(None, (f"{self.verb}: {share}", _short(progress.note, 80), _numbers(progress), left)))
 

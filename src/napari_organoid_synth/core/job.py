@@ -47,13 +47,24 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Progress(Event):
-    """Steps done so far; ``stats`` are means since the last report, ``seconds_left`` comes from measured speed."""
+    """Steps done so far; ``stats`` are means since the last report, ``seconds_left`` comes from measured speed.
+
+    ``part`` is what is done of the steps in progress, in steps, where one takes minutes; ``shares`` is what is done of
+    several things by name, 0 to 1.
+    """
 
     total: int = 0
     stats: dict[str, float] = field(default_factory=dict)
     rate: float = 0.0
     seconds_left: float | None = None
     note: str = ""
+    part: float = 0.0
+    shares: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """What is done, 0 to 1; 0 where the number of steps is not known."""
+        return min((self.step + self.part) / self.total, 1.0) if self.total else 0.0
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_all_arms_are_trained_and_paired(project, tmp_path):
     assert len([event for event in events if isinstance(event, Added)]) == 22
     progress = [event for event in events if isinstance(event, Progress)]
     assert progress[-1].step == progress[-1].total == 22
-    assert progress[-1].stats == dict.fromkeys(ARMS, 1.0)
+    assert progress[-1].shares == dict.fromkeys(ARMS, 1.0)
     assert [row.steps for row in result.table] == [3, 3, 3, 3, 3, 3, 6, 3]  # fine-tuning comes in addition
     assert [row.synthetic for row in result.table] == [0, 0, 0, 4, 4, 2, 4, 4]
     assert result.table[5].curation == "automatic"

@@ -165,7 +165,7 @@ def test_all_arms_are_trained_alike_and_measured(project, tmp_path):
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.step for event in progress] == sorted(event.step for event in progress)
     assert {event.total for event in progress} == {4}
-    assert progress[-1].stats == dict.fromkeys(arms, 1.0)
+    assert progress[-1].shares == dict.fromkeys(arms, 1.0)
     notes = {event.note for event in progress} - {""}  # a short arm may end between two of them
     assert notes
     assert all(note.startswith(tuple(ARMS[arm] for arm in arms)) for note in notes)
@@ -213,8 +213,10 @@ def test_a_training_stopped_in_the_middle_goes_on(project, tmp_path):
     settings = SETTINGS.replace(arms=("raw",), steps=150)
     control = Control()
     for event in segment(project, settings, control, tmp_path):
-        if isinstance(event, Progress) and event.stats["raw"] > 0:
+        if isinstance(event, Progress) and event.shares["raw"] > 0:
             control.cancel()
+            assert (event.step, event.part) == (0, event.shares["raw"])  # the bar moves while the only task runs
+            assert event.share == event.shares["raw"]
     assert event.reason == "canceled"
     (task,) = (tmp_path / "tasks").glob("arm-*")
     assert (task / "training.safetensors").exists()

@@ -29,6 +29,7 @@ class Works:
     def _part(self, name: str, value: int, needs: tuple[str, ...] = (), share: float = 1) -> Part:
         def work(results: Results, key: str) -> Iterator[Event]:
             yield Started(0)
+            yield Progress(0, 2, part=0.8)
             yield Progress(1, 2)
             if self.fails == name:
                 raise UserError("The training diverges.", "Expected numbers.", "Lower the rate.")
@@ -60,7 +61,8 @@ def test_parts_stand_on_each_other_and_share_one_bar(tmp_path):
     assert outcome.repeated == ("first", "second", "both")
     assert not outcome.canceled
     bar = [event for event in works.events if isinstance(event, Progress)]
-    assert [event.step for event in bar] == [0, 125, 250, 375, 500, 750]
+    assert [event.step for event in bar] == [0, 100, 125, 250, 350, 375, 500, 700, 750]
+    assert {event.part for event in bar} == {0}
     assert {event.total for event in bar} == {TOTAL}
     assert bar[-1].note == "3 of 3: do both"
     record = json.loads(part_path(tmp_path, "both").read_text())

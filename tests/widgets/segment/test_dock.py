@@ -57,7 +57,7 @@ def events():
     for number, arm in enumerate(arms):
         for step in range(1, settings.steps + 1):
             shares = {one: 1.0 if one in arms[:number] else 0.0 for one in arms} | {arm: step / settings.steps}
-            yield Progress(number, total, stats=shares, seconds_left=5.0, note=arm)
+            yield Progress(number, total, shares=shares, seconds_left=5.0, note=arm)
         per_image = {n: {"dice": d, "precision": d, "recall": d} for n, d in zip(("b", "c"), DICE[arm])}
         records.append(ArmRecord(arm=arm, per_image=per_image, steps=100, seconds=2.0, synthetic=2))
         counts = TaskCounts(total=total, done=number + 1)

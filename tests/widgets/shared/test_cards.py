@@ -91,7 +91,7 @@ def test_progress_is_visible_while_a_job_runs(qtbot, fake_job, project):
     assert card.isHidden()
     runner.start("train", project, Recipe())
     assert not card.isHidden()
-    qtbot.waitUntil(lambda: card.bar.maximum() == 100000, timeout=10000)
+    qtbot.waitUntil(lambda: card.bar.maximum() > 0, timeout=10000)  # 0: nothing is known yet
     qtbot.waitUntil(lambda: card.message.text().startswith("step "), timeout=3000)
     card.pause_button.click()
     assert runner.state == "paused"
@@ -103,6 +103,17 @@ def test_progress_is_visible_while_a_job_runs(qtbot, fake_job, project):
         card.stop_button.click()
     assert card.isHidden()
     runner.wait()
+
+
+def test_the_bar_moves_within_a_step_that_takes_minutes(qtbot, fake_job, project):
+    runner = JobRunner("gain")
+    card = ProgressCard(runner, unit="training")
+    qtbot.addWidget(card)
+    for event, filled in ((Progress(1, 5), 0.2), (Progress(1, 5, part=1.5), 0.5), (Progress(5, 5), 1.0)):
+        runner.event.emit(event)
+        assert card.bar.value() / card.bar.maximum() == filled
+    runner.event.emit(Progress(7))
+    assert card.bar.maximum() == 0  # of how many is not known
 
 
 def test_one_line_about_a_step(qtbot):

@@ -161,7 +161,8 @@ class Board:
         return Progress(
             self.done,
             len(self.plan.tasks),
-            stats=self._shares(parts),
+            part=sum(parts.values()),
+            shares=self._shares(parts),
             seconds_left=self._seconds_left(parts, room),
             note="; ".join(notes),
         )

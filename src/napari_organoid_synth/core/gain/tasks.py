@@ -403,7 +403,7 @@ class Part:
         for event in events:
             if isinstance(event, Progress) and event.total and time.monotonic() - noted > PROGRESS_SECONDS:
                 noted = time.monotonic()
-                done = self.low + (self.high - self.low) * min(event.step / event.total, 1)
+                done = self.low + (self.high - self.low) * event.share
                 note_progress(self.here, done)
             if isinstance(event, Finished):
                 if event.reason == "canceled":

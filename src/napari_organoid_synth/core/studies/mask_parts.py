@@ -92,7 +92,7 @@ def painting_sources(
             try:
                 for event in generate(other, settings, control):
                     if isinstance(event, Progress):
-                        yield Progress(place * 1000 + 1000 * event.step // max(event.total, 1), 1000 * len(sources))
+                        yield Progress(place, len(sources), part=event.share)
                     elif isinstance(event, Finished):
                         made[source] = int(event.result["added"])
             except UserError as error:

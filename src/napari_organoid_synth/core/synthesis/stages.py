@@ -61,11 +61,13 @@ def run_stages(stages: list[Stage], control: Control) -> Generator[Event, None, 
                     continue
                 case Finished(reason=reason, result=result):
                     results[stage.title] = result
-                case Progress(step=step, total=total, note=detail):
-                    part = done + stage.share * step / max(total, 1)
+                case Progress(note=detail):
+                    part = done + stage.share * event.share
                     seconds_left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
                     full = f"{note}, {detail}" if detail else note
-                    yield replace(event, step=round(TOTAL * part), total=TOTAL, seconds_left=seconds_left, note=full)
+                    yield replace(
+                        event, step=round(TOTAL * part), total=TOTAL, part=0.0, seconds_left=seconds_left, note=full
+                    )
                 case _:
                     yield replace(event, step=round(TOTAL * done))
         seconds[stage.title] = round(time.monotonic() - entered, 1)

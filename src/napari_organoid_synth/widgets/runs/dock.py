@@ -184,7 +184,7 @@ class RunsWidget(ColumnDock):
         for place, record in enumerate(self.listing.runs):
             item = self.list.item(place)
             if record.folder == self.runner.folder.path.name and record.state == "running" and item is not None:
-                self._write(item, record, f"{event.step / event.total:.0%}")
+                self._write(item, record, f"{event.share:.0%}")
 
     # --- the selection ---
 

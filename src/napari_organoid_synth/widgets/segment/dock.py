@@ -291,8 +291,8 @@ class SegmentWidget(ColumnDock):
 
     def _show_event(self, event: Event) -> None:
         arms = self.form.arms
-        if isinstance(event, Progress) and event.stats:
-            arms.show_progress(event.stats)
+        if isinstance(event, Progress) and event.shares:
+            arms.show_progress(event.shares)
         elif isinstance(event, Started):
             arms.show_progress(dict.fromkeys(event.info.get("arms", ()), 0.0))
             if event.info.get("groups"):

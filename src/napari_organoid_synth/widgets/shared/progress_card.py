@@ -15,6 +15,8 @@ BUTTONS = {
     "waiting": ("Start now anyway", "Starts beside the other job; the computer may become slow."),
 }
 """Text and tip of the first button by state."""
+FINE = 1000
+"""Parts of the bar, whatever the number of steps: a training of a comparison takes minutes and moves it too."""
 
 
 class ProgressCard(Card):
@@ -66,9 +68,9 @@ class ProgressCard(Card):
         elif isinstance(event, Warned):
             self.message.setText(event.text)
         elif isinstance(event, Progress):
-            if self.bar.maximum() != event.total:
-                self.bar.setRange(0, event.total)
-            self.bar.setValue(event.step)
+            if self.bar.maximum() != (steps := FINE if event.total else 0):
+                self.bar.setRange(0, steps)
+            self.bar.setValue(round(FINE * event.share))
             if self.stop_button.isEnabled() and self._runner.state == "running":
                 self.message.setText(self.describe(event))
 
@@ -78,7 +80,7 @@ class ProgressCard(Card):
         if self._unit != "%":
             parts.append(f"{self._unit} {event.step:,}" + f" of {event.total:,}" * bool(event.total))
         elif event.total:
-            parts.append(f"{event.step / event.total:.0%}")
+            parts.append(f"{event.share:.0%}")
         if event.seconds_left is not None:
             parts.append(words_for_seconds(event.seconds_left) + " left")
         return " · ".join(parts)

@@ -191,7 +191,7 @@ class StepStates(QObject):
         for runner, its in self._places.items():
             if its == place and runner.running:
                 progress = runner.last_progress
-                share = f"{progress.step / progress.total:.0%}" if progress is not None and progress.total else ""
+                share = f"{progress.share:.0%}" if progress is not None and progress.total else ""
                 return StepState("running", WORDS.get(runner.state) or share or "running")
         return None
 

@@ -25,7 +25,7 @@ class StagesCard(ProgressCard):
         note = event.note
         for stage, description in STAGES.items():
             note = note.replace(stage, description)
-        parts = [note, f"{event.step / max(event.total, 1):.0%}"]
+        parts = [note, f"{event.share:.0%}"]
         if event.seconds_left is not None:
             parts.append(f"{words_for_seconds(event.seconds_left)} left")
         return " · ".join(filter(None, parts))
