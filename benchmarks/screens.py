@@ -23,12 +23,17 @@ from typing import Any
 
 LOOKS = ("dark-1280x800", "light-1280x800", "dark-1600x1000", "light-1600x1000", "dark-1280x800-125%")
 STATES = ("empty", "ready", "done", "running", "failed")
-PAGES = ("Pairs", "Adapt", "Train", "Runs", "Generate", "Scores", "Blind test", "Measure", "Export", "Curate", "Map")
+PAGES = (
+    "Pairs", "Adapt", "Train", "Runs", "Generate", "Scores", "Blind test", "Measure", "Studies", "Export", "Curate",
+    "Map",
+)  # fmt: skip
 JOBS = {
     "Pairs": "try", "Adapt": "adapt", "Train": "train", "Generate": "generate", "Scores": "score", "Measure": "gain",
-    "Export": "export", "Map": "map",
+    "Studies": "study", "Export": "export", "Map": "map",
 }  # fmt: skip
 """The job that a page shows while it runs."""
+NOTES = {"try": "train", "study": "3 of 5: train Baseline, without adversary in 5 folds, real pairs, fold 2 (57%)"}
+"""What a played job says that has no record."""
 STATIC = Path(__file__).parents[1] / "docs" / "_static"
 DOCS = {
     "step_pairs": ("Pairs", "ready"),
@@ -123,7 +128,7 @@ def play(out: Path, verb: str, failed: bool) -> Path:
         events = type(folder)(ran[-1]).read_events()[0] or events
         events = [event for event in events[: max(2, len(events) // 2)] if not isinstance(event, Finished | Saved)]
     if not any(isinstance(event, Progress) for event in events):
-        events.append(Progress(40, 100, seconds_left=95.0, note="train" if verb == "try" else ""))
+        events.append(Progress(40, 100, seconds_left=95.0, note=NOTES.get(verb, "")))
     for name in ("events.jsonl", "results.json"):
         (folder.path / name).unlink(missing_ok=True)
     folder.begin(verb, ["screens"])
@@ -199,6 +204,17 @@ class Studio:
         self.close_wide()
         return open_dock(self.viewer, page)
 
+    def choose_study(self, widget: Any, state: str) -> None:
+        """Name the folders of a study, of which the page is there if it is done."""
+        from napari_organoid_synth.core.studies.settings import PAGE
+
+        results = self.out / "project" / f"study-{state}"
+        results.mkdir(exist_ok=True)
+        if state == "done":
+            (results / PAGE).touch()
+        widget.data.setText(str(self.out / "project" / "images"))
+        widget.out.setText(str(results))
+
     def close_wide(self) -> None:
         """Take the gallery and the map out, so that a column has the whole height."""
         docks = self.viewer.window.dock_widgets
@@ -266,6 +282,8 @@ def pictures(
             widget = studio.show(page)
             if folder is not None:
                 studio.follow(folder)
+            if page == "Studies" and state != "empty":
+                studio.choose_study(widget, state)
             if (page, state) == ("Curate", "done"):
                 studio.viewer.layers.clear()
                 widget.open_selected()
