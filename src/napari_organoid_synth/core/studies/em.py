@@ -9,7 +9,6 @@ from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.gain.results import GainResult, arm_key
-from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.job import Control, Event, JobFolder
 from napari_organoid_synth.core.pairs.split import split_table
@@ -21,6 +20,7 @@ from napari_organoid_synth.core.report.rendering import Table
 from napari_organoid_synth.core.segmentation.arms import title_of
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.core.studies.commands import begin_again, begun_with, comparison, samples, training
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, rows_of, verdict
 from napari_organoid_synth.core.studies.em_settings import EmSettings
 from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Part, Results
@@ -173,7 +173,7 @@ def _page(project: Project, settings: EmSettings, results: Results) -> StudyPage
         StudySection(f"{settings.target.capitalize()} by transfer", "transfer", _transfer_table(settings, results)),
         StudySection("Painted micrographs", "painted", sample_gallery(project, {"Painted": RUN})),
         StudySection(f"{settings.known.capitalize()} found by a U-Net", "segmentation", [
-            Prose(gain_verdict(result)), _table(settings, result),
+            Prose(verdict(result)), _table(settings, result),
             *error_gallery(project, marked_arms(SEGMENT, result, names)),
         ]),
     ]  # fmt: skip
@@ -197,14 +197,14 @@ def _transfer_table(settings: EmSettings, results: Results) -> list[Any]:
 def _table(settings: EmSettings, result: GainResult) -> Table:
     """Return Dice, precision and recall of the known class for each arm."""
     rows = []
-    for row in result.table:
+    for row in rows_of(result):
         own = result.arms.get(arm_key(row.arm, row.generator))
         of_class = own.per_class.get(settings.known, {}) if own is not None else {}
         spread = row.scores["dice"]
         change = row.over_best.get("dice") or row.gain.get("dice")
         rows.append(
             [
-                title_of(row.arm),
+                name_of_arm(row),
                 f"{spread.mean:.3f} ± {spread.sd:.3f}",
                 *(f"{of_class[name]:.3f}" if name in of_class else "–" for name in ("precision", "recall")),
                 f"{change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]" if change else "–",
@@ -225,10 +225,10 @@ def _table(settings: EmSettings, result: GainResult) -> Table:
 
 
 def _summary(settings: EmSettings, results: Results, result: GainResult) -> str:
-    best = max(result.table, key=lambda row: row.scores["dice"].mean)
+    best = max(rows_of(result), key=lambda row: row.scores["dice"].mean)
     return (
         f"The highest Dice of {settings.known}, {best.scores['dice'].mean:.3f}, has the U-Net trained on: "
-        f"{title_of(best.arm)}. {results[SEGMENT]['sentences'][0] if results[SEGMENT]['sentences'] else ''}"
+        f"{name_of_arm(best)}. {first_sentence(result)}"
     ).strip()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from napari_organoid_synth.core.gain.results import GainResult, TableRow, arm_key
-from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.charts import COLOURS, Cloud, Group
 from napari_organoid_synth.core.report.rendering import Table, number
@@ -16,6 +15,7 @@ from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.segmentation.arms import title_of
 from napari_organoid_synth.core.studies.areas import area_table
 from napari_organoid_synth.core.studies.by_class import class_blocks
+from napari_organoid_synth.core.studies.compared import name_of_arm, rows_of, verdict
 from napari_organoid_synth.core.studies.organoid_deviations import deviations
 from napari_organoid_synth.core.studies.organoid_runs import Runs
 from napari_organoid_synth.core.studies.organoid_settings import ARCHITECTURES, LOSSES, OrganoidSettings
@@ -163,11 +163,11 @@ def _rows(runs: Runs, result: GainResult) -> dict[str, tuple[str, TableRow]]:
     titles = _generator_titles(runs, result)
     order = list(titles)
     rows = {}
-    for row in sorted(result.table, key=lambda row: order.index(row.generator) if row.synthetic else -1):
+    for row in sorted(rows_of(result), key=lambda row: order.index(row.generator) if row.synthetic else -1):
         title = {"raw": "Originals alone", "classical-organoid": "Classical augmentation"}.get(row.arm, row.arm)
         if row.synthetic:
             title = titles[row.generator] + ("" if row.arm == "raw+synthetic" else f", {row.arm}")
-        rows[arm_key(row.arm, row.generator)] = title, row
+        rows[arm_key(row.arm, row.generator)] = name_of_arm(row, title), row
     return rows
 
 
@@ -187,7 +187,7 @@ def _table_3(project: Project, runs: Runs, result: GainResult) -> list[Any]:
     head = [TRAINED, "Dice ± SD", "Dice, published", "Precision", "Recall", *(f"Dice, {name}" for name in classes)]
     table = Table([*head, "Change over the best without a generator", "Steps"], lines)
     titles = {key: title for key, (title, _) in rows.items()}
-    return [Prose(gain_verdict(result)), table, *error_gallery(project, marked_arms(SEGMENT, result, titles))]
+    return [Prose(verdict(result)), table, *error_gallery(project, marked_arms(SEGMENT, result, titles))]
 
 
 def _table_5(results: Results, runs: Runs) -> list[Any]:
@@ -212,7 +212,7 @@ def _summary(
             lines.append(
                 f"Of {len(known)} {noun} {best} draws what is most like the originals (KID {number(known[best])})."
             )
-    best_row = max(result.table, key=lambda row: row.scores["dice"].mean)
+    best_row = max(rows_of(result), key=lambda row: row.scores["dice"].mean)
     name = _generator_titles(runs, result)[best_row.generator] if best_row.synthetic else title_of(best_row.arm)
     lines.append(f"The highest Dice, {best_row.scores['dice'].mean:.3f}, has the U-Net trained with: {name}.")
     return " ".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from napari_organoid_synth.core.gain.figures import bars
 from napari_organoid_synth.core.gain.results import GainResult, TableRow
-from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.metrics.settings import FeatureSettings, ScoreSettings
@@ -22,6 +20,7 @@ from napari_organoid_synth.core.report.rendering import Table, number
 from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.segmentation.arms import SCORES, title_of
 from napari_organoid_synth.core.studies.commands import comparison, scoring, training
+from napari_organoid_synth.core.studies.compared import name_of_arm, rows_of, verdict
 from napari_organoid_synth.core.studies.mask_parts import (
     CHECK,
     ENCODINGS,
@@ -260,7 +259,7 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
         sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", _table_1(project, name, result)))
         if len(settings.subsets) > 1:
             drawn: list[Any] = [
-                Drawings({f"{SCORES[result.score]}, mean ± SD over images": bars(result.table, result.score)}),
+                Drawings({f"{SCORES[result.score]}, mean ± SD over images": bars(rows_of(result), result.score)}),
                 _subsets(result),
             ]
             sections.append(StudySection(f"Figure 6. {title} with fewer images", f"figure-6-{name}", drawn))
@@ -324,13 +323,13 @@ def _table_1(project: Project, name: str, result: GainResult) -> list[Any]:
     """Return the accuracy of objects of each arm on all images of a training, beside the published one."""
     score, largest = result.score, max(row.subset for row in result.table)
     rows = []
-    for row in result.table:
+    for row in rows_of(result):
         if row.subset != largest:
             continue
         spread, change = row.scores[score], row.over_best.get(score) or row.gain.get(score)
         rows.append(
             [
-                title_of(row.arm), f"{spread.mean:.3f} ± {spread.sd:.3f}",
+                name_of_arm(row), f"{spread.mean:.3f} ± {spread.sd:.3f}",
                 TABLE_1.get(name, {}).get(row.arm, NOT_KNOWN),
                 f"{change.mean:+.3f} [{change.low:.3f}, {change.high:.3f}]" if change else "–",
                 f"{row.synthetic:g}", f"{row.steps:,}",
@@ -346,7 +345,7 @@ def _table_1(project: Project, name: str, result: GainResult) -> list[Any]:
     part = f"table-1-{name.replace('_', '-')}"
     names = {arm: title_of(arm) for arm in result.arms}
     return [
-        Prose(gain_verdict(result)),
+        Prose(verdict(result)),
         Table([*head, "Steps"], rows),
         *error_gallery(project, marked_arms(part, result, names)),
     ]
@@ -358,7 +357,7 @@ def _subsets(result: GainResult) -> Table:
     arms = dict.fromkeys(row.arm for row in result.table)
 
     def cell(arm: str, share: float) -> str:
-        found = [row for row in result.table if (row.arm, row.subset) == (arm, share)]
+        found = [row for row in rows_of(result) if (row.arm, row.subset) == (arm, share)]
         return _spread(found[0], result.score) if found else "–"
 
     rows = [[title_of(arm), *(cell(arm, share) for share in shares)] for arm in arms]
@@ -389,12 +388,11 @@ def _summary(settings: TissueSettings, results: Results) -> str:
         )
     for name in filter(installed, settings.segmenters):
         result = GainResult.parse(results[f"table-1-{name.replace('_', '-')}"])
-        largest = max(row.subset for row in result.table)
-        best: Mapping[str, float] = {
-            row.arm: row.scores[result.score].mean for row in result.table if row.subset == largest
-        }
-        arm = max(best, key=lambda one: best[one])
-        lines.append(f"{TITLES.get(name, name)} is best trained on {title_of(arm)}: {best[arm]:.3f}.")
+        rows = rows_of(result)
+        largest = max(row.subset for row in rows)
+        best = max((row for row in rows if row.subset == largest), key=lambda row: row.scores[result.score].mean)
+        mean = best.scores[result.score].mean
+        lines.append(f"{TITLES.get(name, name)} is best trained on {name_of_arm(best)}: {mean:.3f}.")
     return " ".join(lines)
 
 

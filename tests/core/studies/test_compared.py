@@ -1,0 +1,45 @@
+"""Comparisons in the tables of a study: one row for each arm, and what was chosen is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_organoid_synth.core.gain.folds import Fold
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult
+from napari_organoid_synth.core.gain.summary import summarise
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, rows_of, verdict
+from napari_organoid_synth.core.studies.em import _table
+from napari_organoid_synth.core.studies.em_settings import EmSettings
+
+
+def compared(held: dict[str, tuple[float, float]]) -> GainResult:
+    """Return a comparison with the held-back score of each arm in two folds."""
+    records = [
+        ArmRecord(arm=arm, fold=fold, ratio=1.0, held_score=score, per_image={f"section {fold}": {"dice": score}})
+        for arm, scores in held.items()
+        for fold, score in enumerate(scores)
+    ]
+    folds = (Fold(train=("section 1",), test=("section 0",)), Fold(train=("section 0",), test=("section 1",)))
+    return summarise(records, Design(folds=folds))
+
+
+@pytest.mark.parametrize(
+    ("added", "title"),
+    [
+        ((0.8, 0.9), "real and synthetic pairs"),
+        ((0.6, 0.9), "real and synthetic pairs (none of the pairs chosen in 1 of 2 folds)"),
+    ],
+)
+def test_an_arm_whose_share_was_chosen_has_one_row(added: tuple[float, float], title: str) -> None:
+    result = compared({"raw": (0.7, 0.7), "raw+synthetic": added})
+    assert len(result.table) == 3  # its chosen share, and the only one there was
+    assert [name_of_arm(row) for row in rows_of(result)] == ["real pairs", title]
+    assert [row[0] for row in _table(EmSettings(), result).rows] == ["real pairs", title]
+
+
+def test_the_number_of_steps_has_the_name_that_it_has_in_the_study() -> None:
+    result = compared({"raw": (0.7, 0.7)})
+    said = "No verdict: it was still rising at 600 steps. Set steps to about 3,500."
+    result = result.model_copy(update={"sentences": (said,)})
+    expected = "No verdict: it was still rising at 600 steps. Set segmenter_steps to about 3,500."
+    assert first_sentence(result) == verdict(result) == expected
