@@ -15,6 +15,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
 from napari_organoid_synth.core.studies.catalog import study_settings
+from napari_organoid_synth.core.studies.mask_parts import REAL, kept_masks
 from napari_organoid_synth.core.studies.parts import read_part
 from napari_organoid_synth.core.studies.study import study
 from napari_organoid_synth.core.synthesis.mask_check import MaskCheck
@@ -68,6 +69,11 @@ def test_to_its_end(data: Path, tmp_path: Path, good_masks: None) -> None:
     tables = finished.result["tables"]
     assert [row[0] for row in tables["figure-3"]["rows"]] == ["Heat flow", "Binary", "Raw labels"]
     assert [row[1] for row in tables["figure-3"]["rows"]] == ["0%", "0%", "0%"]  # of generators of two steps
+    for encoding in (REAL, "flow", "binary", "labels"):
+        assert kept_masks(project, encoding)[0].shape == (64, 64)
+    page = (tmp_path / "s" / "study.html").read_text(encoding="utf-8")
+    figure = page[page.index('<section id="figure-3">') : page.index('<section id="figure-5">')]
+    assert figure.count("<img") == sum(len(kept_masks(project, one)) for one in (REAL, "flow", "binary", "labels"))
     assert [row[0] for row in tables["figure-5"]["rows"]] == [
         "Originals", "Drawn as flows", "Simulated, fitted to the masks",
     ]  # fmt: skip

@@ -66,8 +66,8 @@ SMALL = EmSettings(
     pairs=40,
     segmenter=UNetConfig(channels=16, depth=3, tile=128, batch=4),
     arms=("classical", "classical+synthetic"),
-    segmenter_steps=600,
-    floor=300,
+    segmenter_steps=2000,
+    floor=600,
     repeats=1,
 )
 SIZES: dict[Size, EmSettings] = {"small": SMALL, "published": PUBLISHED}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress
 from napari_organoid_synth.core.metrics.settings import FeatureSettings
 from napari_organoid_synth.core.pairs.loading import load_pairs
+from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.studies.commands import begin_again
@@ -24,6 +27,10 @@ MASKS, PAINTER = "masks", "painter"
 CHECK = "check-masks"
 ENCODINGS = {"flow": "Heat flow", "binary": "Binary", "labels": "Raw labels"}
 """How masks are encoded for the generator, and what the page calls it."""
+REAL = "real"
+"""Beside them, the real tiles."""
+SHOWN = 6
+"""Masks of each encoding that the page shows."""
 
 
 def checking(
@@ -170,7 +177,7 @@ def comparing_encodings(
 
     Its result has for each encoding ``passed`` (share that passes the check and has about as many cells as real masks),
     ``objects`` (median), ``fragments`` and ``merged`` (shares of objects), and ``distance`` (Fréchet distance of the
-    flows of the decoded masks).
+    flows of the decoded masks). The first masks of each are kept in `figure_folder`.
     """
 
     def work(results: Results, key: str) -> Iterator[Event]:
@@ -185,6 +192,9 @@ def comparing_encodings(
         fewest, most = np.percentile([pair.n_objects for pair in tiles], (1, 99))
         real = np.stack([flow.codec.encode_mask(pair.labels) for pair in tiles])
         extractor = fitted_extractor(real, features)
+        begin_again(figure_folder(project), key)
+        spread = np.linspace(0, len(tiles) - 1, min(len(tiles), SHOWN)).round().astype(int)
+        _keep(project, REAL, [tiles[place].labels for place in spread])
         found: Values = {}
         steps = {"flow": int(results[CHECK]["checkpoint"])} | dict.fromkeys(others)
         for place, (encoding, step) in enumerate(steps.items()):
@@ -197,6 +207,7 @@ def comparing_encodings(
                 if control.canceled:
                     yield Finished(0, "canceled")
                     return
+            _keep(project, encoding, masks[:SHOWN])
             fields = [flow.codec.encode_mask(labels) for labels in masks]
             checks = [checker(field, labels) for field, labels in zip(fields, masks, strict=True)]
             areas = [area for labels in masks for area in object_sizes(labels, flow.codec)]
@@ -213,6 +224,21 @@ def comparing_encodings(
     determined_by = {"features": features.model_dump(mode="json", exclude={"device"}), "number": number, "seed": seed}
     needs = (CHECK, *(f"train-{name}" for name in others))
     return Part("figure-3", "decode masks of each encoding", work, determined_by, needs, 3.0)
+
+
+def figure_folder(project: Project) -> Path:
+    """Return the folder with masks of each encoding, ``ENCODING_NUMBER.png``, 16 bits, and some of the real tiles."""
+    return project.path.parent / "figure-3"
+
+
+def _keep(project: Project, encoding: str, masks: Sequence[NDArray[np.int32]]) -> None:
+    for number, labels in enumerate(masks):
+        write_bytes(figure_folder(project) / f"{encoding}_{number}.png", encode_png(labels.astype(np.uint16)))
+
+
+def kept_masks(project: Project, encoding: str) -> list[NDArray[np.uint16]]:
+    """Return the masks of an encoding (Y, X) that were kept, in the order in which they were drawn."""
+    return [decode_png(path.read_bytes()) for path in sorted(figure_folder(project).glob(f"{encoding}_*.png"))]
 
 
 def _drawn(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.storage import predictions_folder
@@ -14,7 +15,7 @@ from napari_organoid_synth.core.pairs.loading import read_entry
 from napari_organoid_synth.core.pairs.pictures import decode_png
 from napari_organoid_synth.core.pairs.table import PairTable
 from napari_organoid_synth.core.project import Project, file_stem
-from napari_organoid_synth.core.report.pictures import Album
+from napari_organoid_synth.core.report.pictures import Album, Picture
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.studies.page import Gallery, Prose
 
@@ -47,6 +48,15 @@ def sample_gallery(project: Project, runs: Mapping[str, str], each: int = EACH) 
             pictures = [album.tile(store.pair(own[place].id)) for place in _places(len(own), each)]
             blocks.append(Gallery(pictures, title) if pictures else Prose(f"{title}: no samples.", "faint"))
     return blocks
+
+
+def mask_pictures(masks: Sequence[NDArray[np.integer[Any]]]) -> list[Picture]:
+    """Return pictures of masks (Y, X), each object in a colour of its own; empty ones are black."""
+    from skimage.color import label2rgb
+
+    album = Album()
+    shown = [(255 * label2rgb(labels, bg_label=0)).astype(np.uint8) for labels in masks]
+    return [album.figure(one, None, "", f"mask {number}") for number, one in enumerate(shown, 1)]
 
 
 @dataclass(frozen=True)

@@ -26,17 +26,27 @@ from napari_organoid_synth.core.studies.mask_parts import (
     ENCODINGS,
     MASKS,
     PAINTER,
+    REAL,
     checking,
     comparing_encodings,
     drawn_pairs,
     gathering,
+    kept_masks,
     painting_sources,
     pairs_only,
     preparing_encoding,
 )
-from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Drawings, Prose, StudyPage, StudySection
+from napari_organoid_synth.core.studies.page import (
+    NOT_KNOWN,
+    Deviation,
+    Drawings,
+    Gallery,
+    Prose,
+    StudyPage,
+    StudySection,
+)
 from napari_organoid_synth.core.studies.parts import Part, Results
-from napari_organoid_synth.core.studies.pictures import error_gallery, marked_arms, sample_gallery
+from napari_organoid_synth.core.studies.pictures import error_gallery, marked_arms, mask_pictures, sample_gallery
 from napari_organoid_synth.core.studies.preparing import PREPARE, find_data, preparing
 from napari_organoid_synth.core.studies.set_table import LEGEND, set_table
 from napari_organoid_synth.core.studies.settings import PROJECT
@@ -247,7 +257,7 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
     """Return the page: figure 3, figure 5, table 1, figure 6, transfer, what differs."""
     sections = [StudySection("Which checkpoint draws the masks", "checkpoints", _checkpoints(results))]
     if settings.encodings:
-        sections.append(StudySection("Figure 3. How masks are encoded", "figure-3", _figure_3(results)))
+        sections.append(StudySection("Figure 3. How masks are encoded", "figure-3", _figure_3(project, results)))
     sections.append(StudySection("Figure 5. Sources of masks", "figure-5", _figure_5(sources, settings, results)))
     for name in settings.segmenters:
         title = TITLES.get(name, name)
@@ -282,8 +292,8 @@ def _checkpoints(results: Results) -> list[Any]:
     return [Prose(text), Table(["Checkpoint", "Distance of flows ↓", ""], rows), Prose(PUBLISHED_DISTANCES, "faint")]
 
 
-def _figure_3(results: Results) -> list[Any]:
-    """Return the check of masks in each encoding."""
+def _figure_3(project: Project, results: Results) -> list[Any]:
+    """Return the check of masks in each encoding, and some of them beside real ones."""
     found = results["figure-3"]
     rows = [
         [
@@ -302,7 +312,11 @@ def _figure_3(results: Results) -> list[Any]:
         "Encoding", "Pass the check", "Cells in a mask (real)", "Area, px (real)", "Seem to be several", "In pieces",
         "Distance of flows ↓",
     ]  # fmt: skip
-    return [Prose(text), Table(head, rows)]
+    blocks: list[Any] = [Prose(text), Table(head, rows)]
+    for name, title in {REAL: "Real masks", **ENCODINGS}.items():
+        if drawn := mask_pictures(kept_masks(project, name)):
+            blocks.append(Gallery(drawn, title))
+    return blocks
 
 
 def _figure_5(sources: Project, settings: TissueSettings, results: Results) -> list[Any]:
