@@ -19,7 +19,7 @@ from simulated import em_project
 
 @pytest.fixture
 def viewer(make_napari_viewer, tmp_path):
-    viewer = make_napari_viewer()
+    viewer = make_napari_viewer(show=True)  # pages read only while they are seen
     project = em_project(tmp_path / "p", 2)
     with SampleStore(project.samples_path) as store:
         store.add_many((em(seed, 64) for seed in range(3)), run="simulated")
@@ -56,6 +56,26 @@ def test_closed_docks_are_collected(viewer, qtbot):
     qtbot.waitUntil(none_alive, timeout=20_000)  # a thread may still be reading for one
 
 
+@pytest.mark.parametrize("ms", [0, 400])
+def test_pages_are_collected_also_if_they_are_closed_while_a_worker_reads(viewer, qtbot, ms):
+    widget = menus._add(viewer, menus.ALL_STEPS)
+    refs = {}
+    for title in ("Pairs", "Generate"):
+        widget.go(title)
+        qtbot.wait(ms)  # checks and thumbnails are read meanwhile
+        refs |= {type(one).__name__: weakref.ref(one) for one in widget.findChildren(Dock)}
+    assert {"PairsWidget", "GenerateWidget"} <= refs.keys()
+    del widget
+    viewer.window.remove_dock_widget(viewer.window.dock_widgets[f"{menus.ALL_STEPS} ({menus.DISPLAY_NAME})"])
+
+    def none_alive() -> None:
+        settle(qtbot)
+        gc.collect()
+        assert [name for name, ref in refs.items() if ref() is not None] == []
+
+    qtbot.waitUntil(none_alive, timeout=5000)
+
+
 def test_a_dock_that_is_moved_stays(viewer, qtbot):
     dock = menus._add(viewer, "Generate")
     place = QWidget()
@@ -87,7 +107,11 @@ def test_pages_are_closed_with_the_dock_around_them(viewer, qtbot):
     viewer.window.remove_dock_widget(around)
     gone = weakref.ref(around), weakref.ref(pages.widget(0))
     del around, pages
-    settle(qtbot)
-    gc.collect()
-    assert sorted(closed) == ["one", "two"]
-    assert [ref() for ref in gone] == [None, None]
+
+    def none_alive() -> None:
+        settle(qtbot)
+        gc.collect()
+        assert sorted(closed) == ["one", "two"]
+        assert [ref() for ref in gone] == [None, None]
+
+    qtbot.waitUntil(none_alive, timeout=5000)

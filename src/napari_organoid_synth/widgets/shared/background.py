@@ -6,10 +6,11 @@ import atexit
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signal
 
 from napari_organoid_synth.core.errors import UserError
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 MAX_THREADS = 256
 """Workers at once; those that follow a job mostly sleep."""
 END_MS = 3000
+SIGNALS = ("started", "yielded", "returned", "errored", "warned", "paused", "resumed", "aborted", "finished")
+"""Of napari's workers."""
 _running: set[Any] = set()
 
 
@@ -49,8 +52,20 @@ def _end(pool: QThreadPool) -> None:
 def start_worker(worker: Any) -> None:
     """Start a worker of napari's ``create_worker`` in `thread_pool` instead of the global pool."""
     _running.add(worker)  # Qt alone does not keep it
-    worker.finished.connect(lambda: _running.discard(worker))
+    worker.finished.connect(lambda: QTimer.singleShot(0, lambda: _let_go(worker)))
     thread_pool().start(worker)
+
+
+def _let_go(worker: Any) -> None:
+    """Forget a worker that has ended, and what its signals called.
+
+    Qt keeps what is called, which keeps a page, which keeps its worker: a circle that Python cannot see, so that every
+    page that was ever closed would stay in memory.
+    """
+    _running.discard(worker)
+    for name in SIGNALS:
+        with suppress(AttributeError, RuntimeError, TypeError):  # it has no such signal, or nothing is connected
+            getattr(worker, name).disconnect()
 
 
 def while_alive(owner: QObject, call: Callable[..., object]) -> Callable[..., None]:
