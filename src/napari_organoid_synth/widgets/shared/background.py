@@ -6,7 +6,6 @@ import atexit
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 from qtpy.compat import isalive
@@ -64,8 +63,13 @@ def _let_go(worker: Any) -> None:
     """
     _running.discard(worker)
     for name in SIGNALS:
-        with suppress(AttributeError, RuntimeError, TypeError):  # it has no such signal, or nothing is connected
-            getattr(worker, name).disconnect()
+        if (signal := getattr(worker, name, None)) is not None:
+            signal.connect(_nothing)  # PySide warns where nothing is connected
+            signal.disconnect()
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 def while_alive(owner: QObject, call: Callable[..., object]) -> Callable[..., None]:
