@@ -10,7 +10,7 @@ import pytest
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
 from napari_organoid_synth.core.studies.parts import Part, Results, done_parts, part_path, run_parts
-from napari_organoid_synth.core.synthesis.stages import TOTAL
+from napari_organoid_synth.core.synthesis.stages import TOTAL, Stage, run_stages
 
 
 class Works:
@@ -108,3 +108,20 @@ def test_a_damaged_result_is_made_again(tmp_path):
     works = Works()
     works.run(tmp_path)
     assert works.done == ["first"]
+
+
+def test_a_stage_that_knows_how_long_it_takes_is_believed():
+    """The estimated share of a stage may be far off: a bar at 95 % said '2 min left' for a quarter of an hour."""
+
+    def events(left: float | None) -> Iterator[Event]:
+        yield Progress(1, 2, seconds_left=left)
+        yield Finished(2, "completed", {})
+
+    def left_in(*lefts: float | None) -> list[float]:
+        stages = [Stage(f"stage {left}", 1 / len(lefts), lambda left=left: events(left)) for left in lefts]
+        progress = [event for event in run_stages(stages, Control()) if isinstance(event, Progress)]
+        return [event.seconds_left for event in progress if event.seconds_left is not None]
+
+    assert left_in(900.0) == [900.0]
+    assert left_in(None)[0] < 1  # as long again as the half that is done
+    assert 60 <= left_in(60.0, 30.0)[0] < 61  # and for the second stage what the first half took

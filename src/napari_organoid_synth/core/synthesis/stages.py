@@ -10,6 +10,8 @@ from typing import Any
 from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Started
 
 TOTAL = 1000  # parts of the one progress bar
+MIN_SHARE = 0.05
+"""Of the whole that must be done before the time of the rest is estimated from it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ def run_stages(stages: list[Stage], control: Control) -> Generator[Event, None, 
                     results[stage.title] = result
                 case Progress(note=detail):
                     part = done + stage.share * event.share
-                    seconds_left = (time.monotonic() - began) * (1 - part) / part if part > 0.05 else None
+                    each = (time.monotonic() - began) / part if part > MIN_SHARE else None
+                    # what the stage itself expects counts more than its estimated share of the whole
+                    rest = 1 - part if event.seconds_left is None else 1 - done - stage.share
+                    seconds_left = None if each is None else each * rest + (event.seconds_left or 0.0)
                     full = f"{note}, {detail}" if detail else note
                     yield replace(
                         event, step=round(TOTAL * part), total=TOTAL, part=0.0, seconds_left=seconds_left, note=full
