@@ -48,7 +48,7 @@ def test_each_class_is_compared_with_its_own_originals(tmp_path):
     assert {name: score["name"] for name, score in kid.items()} == {"bright": "kid", "dark": "kid"}
     assert kid["dark"]["value"] > 5 * abs(kid["bright"]["value"])
     assert kid["bright"]["n_real"] == kid["bright"]["n_synthetic"] == 8
-    assert found["left_out"] == [["one", "odd", "0 originals, 1 samples"]]
+    assert found["left_out"] == [["one", "odd", "0 originals, 1 sample"]]
 
 
 def test_stop_gives_no_result(tmp_path):

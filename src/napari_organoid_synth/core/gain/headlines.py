@@ -166,6 +166,8 @@ def still_rising(row: TableRow, against: TableRow | None, names: Collection[str]
     ...     window=500)
     >>> still_rising(row, None).partition(": ")[2]
     '2 of 6 trainings were still rising at 5,000 steps (+0.013 in the last 500). Set steps to about 9,000.'
+    >>> still_rising(row.model_copy(update={"rise": 0.0, "wanted": 0}), None).partition(": ")[2]
+    '2 of 6 trainings ended at 5,000 steps, too early to tell whether the plateau was reached.'
     """
     late = [one for one in (row, against) if one is not None and one.rising]
     if not late:
@@ -178,10 +180,12 @@ def still_rising(row: TableRow, against: TableRow | None, names: Collection[str]
             f"{whose.rstrip(',')}, so nobody knows whether they had learned all they could."
         )
     verb = "was" if worst.rising == 1 else "were"
-    text = (
-        f"No verdict for {title}: {worst.rising} of {plural(worst.trainings, 'training')}{whose} {verb} still rising "
-        f"at {worst.taken:,} steps (+{worst.rise:.3f} in the last {worst.window:,})."
-    )
+    who = f"No verdict for {title}: {worst.rising} of {plural(worst.trainings, 'training')}{whose}"
+    rise = f"{worst.rise:.3f}"
+    if float(rise) > 0:
+        text = f"{who} {verb} still rising at {worst.taken:,} steps (+{rise} in the last {worst.window:,})."
+    else:  # it ended before that could be seen
+        text = f"{who} ended at {worst.taken:,} steps, too early to tell whether the plateau was reached."
     wanted = max(one.wanted for one in late)
     return f"{text} Set steps to about {_rounded(wanted):,}." if wanted else text
 

@@ -14,6 +14,7 @@ from napari_organoid_synth.core.metrics.settings import ScoreSettings
 from napari_organoid_synth.core.metrics.tile_space import TileSpace
 from napari_organoid_synth.core.pairs.tile_reading import tile_side
 from napari_organoid_synth.core.project import Project
+from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.report.rendering import Table
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.studies.page import Prose
@@ -56,7 +57,9 @@ def scoring_by_class(
         for (run, image_class), vectors in sorted(features.items()):
             real = [place for place, one in enumerate(classes) if one == image_class]
             if min(len(real), len(vectors)) < MIN_TILES:
-                left_out.append([run, image_class, f"{len(real)} originals, {len(vectors)} samples"])
+                left_out.append(
+                    [run, image_class, f"{plural(len(real), 'original')}, {plural(len(vectors), 'sample')}"]
+                )
                 continue
             found = evaluate(
                 SCORES,
