@@ -53,6 +53,8 @@ COLOURS = 256
 """Colours of a picture of the documentation: few, so that it is small."""
 WIDEST = 1000
 """Width of a picture of the whole window, px."""
+SETTLE = 10
+"""Times that events are processed at last: what came in the end is laid out before a picture is taken."""
 IMAGES, TESTED = 12, 3
 PAINTED, NUMBER, TRY_STEPS, TRAIN_STEPS = "organoids", 12, 20, 40
 MAKE = (
@@ -170,6 +172,8 @@ class Studio:
         while time.monotonic() < end:
             QApplication.processEvents()
             time.sleep(0.01)
+        for _ in range(SETTLE):
+            QApplication.processEvents()
 
     def open(self, path: Path | None) -> None:
         """Open a project without layers and without a followed job."""
