@@ -10,7 +10,7 @@ from imageio.v3 import imwrite
 from napari_organoid_synth.core.gain.gain import gain
 from napari_organoid_synth.core.gain.results import GainResult
 from napari_organoid_synth.core.gain.settings import GainSettings
-from napari_organoid_synth.core.job import Control, Finished, run_to_end
+from napari_organoid_synth.core.job import Control, Finished, Warned, run_to_end
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.samples.store import SampleStore
 from napari_organoid_synth.core.simulators.simulate import tissue
@@ -103,3 +103,17 @@ def test_the_published_protocol_and_transfer_are_planned(data: Path, tmp_path: P
     assert titles.index("train masks from the other set") > titles.index("train a generator of masks on the other set")
     assert "paint on drawn masks" not in titles  # painters are trained in each fold
     assert (tmp_path / "s" / "recipes" / "masks.yaml").exists()
+
+
+def test_masks_that_cannot_be_painted_on_do_not_end_it(data: Path, tmp_path: Path) -> None:
+    """The masks of a generator of two steps hold nothing; tables that need none of them are made all the same."""
+    more = ("encodings=false", "subsets=[1.0]", "sources=[fitted]", "arms=[classical-tissue, pretrain]")
+    settings = study_settings("tissue", str(data), "small", *TINY, *more)
+    *events, finished = study(tmp_path / "s", settings, Control())
+    assert isinstance(finished, Finished)
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert any("is usable" in text and "masks_steps" in text for text in said)
+    shown = [row[0] for row in finished.result["tables"]["table-1-unet"]["rows"]]
+    assert shown == ["real pairs", "classical augmentation (tissue)"]
+    page = (tmp_path / "s" / "study.html").read_text(encoding="utf-8")
+    assert "Training with drawn pairs was left out. None of" in page

@@ -7,7 +7,7 @@ other settings begins again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +141,15 @@ def comparison(
     title: str,
     share: float = 1.0,
     more: Mapping[str, Any] | None = None,
+    fitted: Callable[[GainSettings, Results], GainSettings] | None = None,
 ) -> Part:
     """Return a part that compares segmenters in the folder ``segment/NAME``; its result is that of `gain`.
 
-    ``more`` are further values that determine it, such as the recipes of generators that it trains.
+    ``more`` are further values that determine it, such as the recipes of generators that it trains; ``fitted`` returns
+    the settings that are possible with the results so far.
     """
 
-    def work(_: Results, key: str) -> Iterator[Event]:
+    def work(results: Results, key: str) -> Iterator[Event]:
         from napari_organoid_synth.core.gain.gain import gain
 
         path = project.path / "segment" / name
@@ -155,7 +157,8 @@ def comparison(
             begin_again(path, key)
         job = JobFolder(path)
         job.begin("gain", ["study"])
-        for event in job.record(gain(project, settings, control, folder=path)):
+        possible = settings if fitted is None else fitted(settings, results)
+        for event in job.record(gain(project, possible, control, folder=path)):
             if isinstance(event, Finished) and event.reason == "completed":
                 refuse_failed(event.result, title)
             yield event

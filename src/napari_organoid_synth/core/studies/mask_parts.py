@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_organoid_synth.core.atomic import write_bytes
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.job import Control, Event, Finished, Progress
+from napari_organoid_synth.core.job import Control, Event, Finished, Progress, Warned
 from napari_organoid_synth.core.metrics.settings import FeatureSettings
 from napari_organoid_synth.core.pairs.loading import load_pairs
 from napari_organoid_synth.core.pairs.pictures import decode_png, encode_png
@@ -25,6 +25,7 @@ from napari_organoid_synth.core.synthesis.settings import GenerateSettings
 
 MASKS, PAINTER = "masks", "painter"
 CHECK = "check-masks"
+LONGER = "Train the generator of masks longer: masks_steps."
 ENCODINGS = {"flow": "Heat flow", "binary": "Binary", "labels": "Raw labels"}
 """How masks are encoded for the generator, and what the page calls it."""
 REAL = "real"
@@ -115,11 +116,15 @@ def painting_sources(
 
 
 def drawn_pairs(project: Project, number: int, seed: int, control: Control, device: str, share: float) -> Part:
-    """Return the part that paints pairs on drawn masks in the main project; earlier ones are deleted first."""
+    """Return the part that paints pairs on drawn masks in the main project; earlier ones are deleted first.
+
+    Where no drawn mask can be used its result is ``left_out``, the reason: everything that needs no pairs goes on.
+    """
 
     def work(results: Results, key: str) -> Iterator[Event]:
         from napari_organoid_synth.core.samples.store import SampleStore
         from napari_organoid_synth.core.synthesis.generate import generate
+        from napari_organoid_synth.core.synthesis.sampler import NoUsableMask
 
         if project.samples_path.exists():
             with SampleStore(project.samples_path) as store:
@@ -128,7 +133,11 @@ def drawn_pairs(project: Project, number: int, seed: int, control: Control, devi
             run=PAINTER, masks="generated", mask_run=MASKS, mask_checkpoint=str(results[CHECK]["checkpoint"]),
             number=number, first=0, seed=seed, device=device,
         )  # fmt: skip
-        yield from generate(project, settings, control)
+        try:
+            yield from generate(project, settings, control)
+        except NoUsableMask as error:
+            yield Warned(0, f"{error.found} {LONGER}")
+            yield Finished(0, "completed", {"left_out": error.found})
 
     determined_by = {"number": number, "seed": seed}
     return Part(

@@ -18,12 +18,13 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.recipe import Recipe
 from napari_organoid_synth.core.report.rendering import Table, number
 from napari_organoid_synth.core.scores.storage import SetScores
-from napari_organoid_synth.core.segmentation.arms import SCORES, title_of
+from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, needs_generator, title_of
 from napari_organoid_synth.core.studies.commands import comparison, scoring, training
 from napari_organoid_synth.core.studies.compared import name_of_arm, rows_of, verdict
 from napari_organoid_synth.core.studies.mask_parts import (
     CHECK,
     ENCODINGS,
+    LONGER,
     MASKS,
     PAINTER,
     REAL,
@@ -197,7 +198,7 @@ def _segmentation(folder: Path, project: Project, settings: TissueSettings, name
     part, title = f"table-1-{name.replace('_', '-')}", f"train {TITLES.get(name, name)} (table 1, figure 6)"
     if settings.protocol == "hold-out":
         compared = shared.replace(design="hold-out", pairs_from="store", generator=(PAINTER,))
-        return comparison(project, compared, control, [f"samples-{PAINTER}"], part, title, 40.0)
+        return comparison(project, compared, control, [f"samples-{PAINTER}"], part, title, 40.0, fitted=_with_pairs)
     recipes = {MASKS: _masks(settings), PAINTER: _painter(settings)}
     for recipe_name, recipe in recipes.items():
         recipe.to_file(folder / "recipes" / f"{recipe_name}.yaml")
@@ -210,6 +211,14 @@ def _segmentation(folder: Path, project: Project, settings: TissueSettings, name
         one: recipe.model_dump(mode="json", exclude={"train": {"device", "threads"}}) for one, recipe in recipes.items()
     }
     return comparison(project, compared, control, [PREPARE], part, title, 200.0, {"recipes": determined_by})
+
+
+def _with_pairs(settings: GainSettings, results: Results) -> GainSettings:
+    """Leave arms out that need drawn pairs where there are none."""
+    if "left_out" not in results[f"samples-{PAINTER}"]:
+        return settings
+    arms = tuple(arm for arm in settings.arms if not needs_generator(arm))
+    return settings.replace(arms=arms or (RAW,), pairs_from="folds", generator=())
 
 
 def _transfer(
@@ -266,7 +275,8 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
             sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", [text]))
             continue
         result = GainResult.parse(results[f"table-1-{name.replace('_', '-')}"])
-        sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", _table_1(project, name, result)))
+        blocks = [*_without_pairs(results), *_table_1(project, name, result)]
+        sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", blocks))
         if len(settings.subsets) > 1:
             drawn: list[Any] = [
                 Drawings({f"{SCORES[result.score]}, mean ± SD over images": bars(rows_of(result), result.score)}),
@@ -276,6 +286,13 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
     if settings.transfer:
         sections.append(StudySection("Transfer between sets", "transfer", _transfer_table(settings, results)))
     return StudyPage(_summary(settings, results), sections, _deviations(settings, results), True)
+
+
+def _without_pairs(results: Results) -> list[Any]:
+    """Say which arms could not be trained, if there are no drawn pairs."""
+    drawn = results.records.get(f"samples-{PAINTER}")
+    why = drawn.result.get("left_out", "") if drawn is not None else ""
+    return [Prose(f"Training with drawn pairs was left out. {why} {LONGER}")] if why else []
 
 
 def _checkpoints(results: Results) -> list[Any]:

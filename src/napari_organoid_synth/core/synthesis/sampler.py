@@ -44,6 +44,10 @@ from napari_organoid_synth.core.synthesis.trained_generator import TrainedGenera
 MAX_ATTEMPTS = 20  # masks for one sample before it is given up
 
 
+class NoUsableMask(UserError):
+    """No mask that was drawn or chosen can be painted on: all are empty, too full, or have too few objects."""
+
+
 class Sampler:
     """A trained generator, its masks and its settings.
 
@@ -137,7 +141,7 @@ class Sampler:
             nouns = ("class", "classes") if kind == "classes" else ("object", "objects")
             fewest = plural(max(self._fewest, 1), *nouns)
             full = f" and at most {tiles.max_cover:.0%} covered" * (kind == "binary")
-            raise UserError(
+            raise NoUsableMask(
                 f"None of {self.drawn} {what} is usable: empty, too full, or too few objects.",
                 f"Expected at least {fewest}{full}.",
                 "Choose other masks." if self.masks else "Train longer, or with more pairs.",
