@@ -14,7 +14,7 @@ from napari_organoid_synth.core.quantities import plural
 from napari_organoid_synth.core.synthesis.settings import FillSettings
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.containers import rows
-from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, named, row_of, wrapping
 from napari_organoid_synth.widgets.shared.dock import Dock
 from napari_organoid_synth.widgets.shared.progress_card import ProgressCard
 from napari_organoid_synth.widgets.shared.runs import list_runs
@@ -56,7 +56,7 @@ class FillPanel(QWidget):
         tip = "Groups of real tiles without a synthetic pair nearby; choosing one selects its tiles."
         self.here_button = QPushButton("Generate here…")
         self.here_button.clicked.connect(self._unfold)
-        self.choice = row_of(self.region, self.here_button)
+        self.choice = wrapping(self.region, self.here_button)
         named(self.region, "Empty region", tip)
         self.number, self.run_combo = QSpinBox(), combo_box()
         self.number.setRange(1, 10_000)

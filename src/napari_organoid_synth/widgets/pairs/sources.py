@@ -7,13 +7,13 @@ from typing import Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_organoid_synth.core.errors import UserError
 from napari_organoid_synth.core.pairs.annotations.reading import SUFFIXES
 from napari_organoid_synth.core.pairs.sheet import SHEET_ENDINGS
 from napari_organoid_synth.widgets.forms.containers import Fold, rows
-from napari_organoid_synth.widgets.shared.controls import add_row, combo_box
+from napari_organoid_synth.widgets.shared.controls import add_row, combo_box, wrapping
 from napari_organoid_synth.widgets.shared.drop import DropArea, Sources
 from napari_organoid_synth.widgets.shared.layer_choice import layer_choice
 from napari_organoid_synth.widgets.shared.layer_grid import slice_in_view
@@ -74,13 +74,12 @@ class PairSources(QWidget):
         self.no_masks.clicked.connect(self._do_without_masks)
         self.no_masks.hide()
         column.addWidget(self.no_masks)
-        column.addLayout(self._build_buttons())
+        column.addWidget(self._build_buttons())
         column.addWidget(self._build_layers())
         column.addWidget(self._build_names())
 
-    def _build_buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(2)
+    def _build_buttons(self) -> QWidget:
+        buttons = []
         for text, tip, action in (
             (
                 "Folder…",
@@ -98,10 +97,10 @@ class PairSources(QWidget):
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
-            button.setStyleSheet("QPushButton { padding: 4px 1px; }")  # four beside each other, also in a larger font
+            button.setStyleSheet("QPushButton { padding: 4px 6px; }")
             button.clicked.connect(action)
-            row.addWidget(button)
-        return row
+            buttons.append(button)
+        return wrapping(*buttons)
 
     def _build_layers(self) -> Fold:
         self.layers_fold = Fold("From layers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QToolButton, QWidget
+from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.forms.boxes import ComboBox
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, plain
@@ -55,6 +56,18 @@ def row_of(*widgets: QWidget) -> QWidget:
     layout.setSpacing(4)
     for number, widget in enumerate(widgets):
         layout.addWidget(widget, 0 if number else 1)
+    return holder
+
+
+def wrapping(*widgets: QWidget) -> QWidget:
+    """Put widgets beside each other as far as there is room, the others below."""
+    holder = QWidget()
+    flow = QFlowLayout(holder)
+    flow.setContentsMargins(0, 0, 0, 0)
+    flow.setHorizontalSpacing(2)
+    flow.setVerticalSpacing(2)
+    for widget in widgets:
+        flow.addWidget(widget)
     return holder
 
 
