@@ -44,6 +44,13 @@ def test_a_long_name_is_shortened_and_whole_in_the_tooltip(bar, qtbot):
     assert bar.buttons[1].toolTip().endswith("Done: HeLa cells, all five plates of May.")
 
 
+def test_where_a_word_would_be_cut_its_number_stands_alone(bar, qtbot):
+    bar.resize(320, 80)
+    bar.show_states([StepState("done", "123,456 pairs of organoids"), *STATES[1:]])
+    qtbot.waitUntil(lambda: bar.buttons[0].text() == "Pairs\n✓ 123,456")
+    assert bar.buttons[0].toolTip().endswith("Done: 123,456 pairs of organoids.")
+
+
 @pytest.mark.parametrize(("width", "rows"), [(320, 2), (900, 1)])
 def test_one_row_or_two(bar, qtbot, width, rows):
     bar.resize(width, 80)

@@ -61,8 +61,11 @@ class StepButton(QPushButton):
         self._write()
 
     def _write(self) -> None:
-        text = f"{SIGNS[self._state.kind]}{self._state.text or '–'}"
-        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(self.width(), 60) - 6)
+        sign, text, room = SIGNS[self._state.kind], self._state.text or "–", max(self.width(), 60) - 6
+        number = text.partition(" ")[0]
+        if self.fontMetrics().horizontalAdvance(sign + text) > room and number[:1].isdigit():
+            text = number  # whole, in place of a word that is cut
+        shown = self.fontMetrics().elidedText(sign + text, Qt.TextElideMode.ElideRight, room)
         self.setText(literal(f"{self.title}\n{shown}"))
 
 
