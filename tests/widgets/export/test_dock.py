@@ -48,14 +48,14 @@ for _ in folder.record(events()):
 SLOW_REPORT = """
 import sys, time
 from pathlib import Path
-from napari_organoid_synth.core.job import JobFolder
+from napari_organoid_synth.core.job import JobFolder, Progress
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.report import report
 
 folder = JobFolder(Path(sys.argv[sys.argv.index("--job") + 1]))
 control, page = folder.control, Path(sys.argv[2]) / "report.html"
-for _ in folder.record(report(Project(sys.argv[2]), page, control)):
-    until = time.monotonic() + 20
+for event in folder.record(report(Project(sys.argv[2]), page, control)):
+    until = time.monotonic() + 20 * isinstance(event, Progress)
     while not control.canceled and time.monotonic() < until:
         time.sleep(0.05)
 """
