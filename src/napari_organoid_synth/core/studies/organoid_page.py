@@ -12,7 +12,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.charts import COLOURS, Cloud, Group
 from napari_organoid_synth.core.report.rendering import Table, number
 from napari_organoid_synth.core.scores.storage import SetScores
-from napari_organoid_synth.core.segmentation.arms import title_of
+from napari_organoid_synth.core.segmentation.arms import needs_generator, title_of
 from napari_organoid_synth.core.studies.areas import area_table
 from napari_organoid_synth.core.studies.by_class import class_blocks
 from napari_organoid_synth.core.studies.compared import name_of_arm, rows_of, verdict
@@ -163,9 +163,9 @@ def _rows(runs: Runs, result: GainResult) -> dict[str, tuple[str, TableRow]]:
     titles = _generator_titles(runs, result)
     order = list(titles)
     rows = {}
-    for row in sorted(rows_of(result), key=lambda row: order.index(row.generator) if row.synthetic else -1):
+    for row in sorted(rows_of(result), key=lambda row: order.index(row.generator) if needs_generator(row.arm) else -1):
         title = {"raw": "Originals alone", "classical-organoid": "Classical augmentation"}.get(row.arm, row.arm)
-        if row.synthetic:
+        if needs_generator(row.arm):
             title = titles[row.generator] + ("" if row.arm == "raw+synthetic" else f", {row.arm}")
         rows[arm_key(row.arm, row.generator)] = name_of_arm(row, title), row
     return rows
@@ -177,7 +177,7 @@ def _table_3(project: Project, runs: Runs, result: GainResult) -> list[Any]:
     classes = list(next(iter(result.arms.values())).per_class) if result.mask_kind == "classes" else []
     lines, rows = list[list[str]](), _rows(runs, result)
     for key, (title, row) in rows.items():
-        published = TABLE_3.get(names.get(row.generator, "") if row.synthetic else row.arm, "")
+        published = TABLE_3.get(names.get(row.generator, "") if needs_generator(row.arm) else row.arm, "")
         dice, better = row.scores["dice"], row.over_best.get("dice")
         change = f"{better.mean:+.3f} [{better.low:.3f}, {better.high:.3f}]" if better else "–"
         of_class = [f"{result.arms[key].per_class[name]['dice']:.3f}" for name in classes]
@@ -213,6 +213,8 @@ def _summary(
                 f"Of {len(known)} {noun} {best} draws what is most like the originals (KID {number(known[best])})."
             )
     best_row = max(rows_of(result), key=lambda row: row.scores["dice"].mean)
-    name = _generator_titles(runs, result)[best_row.generator] if best_row.synthetic else title_of(best_row.arm)
+    name = (
+        _generator_titles(runs, result)[best_row.generator] if needs_generator(best_row.arm) else title_of(best_row.arm)
+    )
     lines.append(f"The highest Dice, {best_row.scores['dice'].mean:.3f}, has the U-Net trained with: {name}.")
     return " ".join(lines)
