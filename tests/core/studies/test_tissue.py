@@ -18,6 +18,8 @@ from napari_organoid_synth.core.studies.catalog import study_settings
 from napari_organoid_synth.core.studies.mask_parts import REAL, kept_masks
 from napari_organoid_synth.core.studies.parts import read_part
 from napari_organoid_synth.core.studies.study import study
+from napari_organoid_synth.core.studies.tissue import _masks
+from napari_organoid_synth.core.studies.tissue_settings import TissueSettings
 from napari_organoid_synth.core.synthesis.mask_check import MaskCheck
 from napari_organoid_synth.core.synthesis.mask_sampler import MaskSampler
 
@@ -117,3 +119,12 @@ def test_masks_that_cannot_be_painted_on_do_not_end_it(data: Path, tmp_path: Pat
     assert shown == ["real pairs", "classical augmentation (tissue)"]
     page = (tmp_path / "s" / "study.html").read_text(encoding="utf-8")
     assert "Training with drawn pairs was left out. None of" in page
+
+
+def test_as_many_checkpoints_as_were_asked_for_are_compared() -> None:
+    settings = study_settings("tissue", "", "small", "masks_steps=2500", "checkpoints=3")
+    assert isinstance(settings, TissueSettings)
+    trained = _masks(settings).train
+    saved = sorted({*range(trained.checkpoint_every, 2500, trained.checkpoint_every), 2500})
+    assert saved == [834, 1668, 2500]  # and not 833, 1666, 2499 and 2500, of which the first is deleted
+    assert trained.keep == len(saved)

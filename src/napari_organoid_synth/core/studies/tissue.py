@@ -127,7 +127,7 @@ def _masks(settings: TissueSettings, draws: str = "masks", steps: int = 0, start
                 **_computing(settings),
                 "steps": steps,
                 "batch": settings.masks_batch,
-                "checkpoint_every": max(1, steps // settings.checkpoints),
+                "checkpoint_every": -(-steps // settings.checkpoints),  # so many, the last one at the end
                 "preview_every": max(1, steps // 4),
                 "keep": settings.checkpoints,
             },
