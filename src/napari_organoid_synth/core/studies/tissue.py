@@ -20,7 +20,7 @@ from napari_organoid_synth.core.report.rendering import Table, number
 from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, needs_generator, title_of
 from napari_organoid_synth.core.studies.commands import comparison, scoring, training
-from napari_organoid_synth.core.studies.compared import name_of_arm, rows_of, verdict
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, rows_of, verdict
 from napari_organoid_synth.core.studies.mask_parts import (
     CHECK,
     ENCODINGS,
@@ -423,7 +423,8 @@ def _summary(settings: TissueSettings, results: Results) -> str:
         largest = max(row.subset for row in rows)
         best = max((row for row in rows if row.subset == largest), key=lambda row: row.scores[result.score].mean)
         mean = best.scores[result.score].mean
-        lines.append(f"{TITLES.get(name, name)} is best trained on {name_of_arm(best)}: {mean:.3f}.")
+        text = f"{TITLES.get(name, name)} has its highest accuracy, {mean:.3f}, with {name_of_arm(best)}."
+        lines.append(f"{text} {first_sentence(result)}".strip())
     return " ".join(lines)
 
 
