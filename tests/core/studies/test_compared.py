@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from napari_organoid_synth.core.gain.folds import Fold
-from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult
+from napari_organoid_synth.core.gain.results import ArmRecord, Design, GainResult, main_rows
 from napari_organoid_synth.core.gain.summary import summarise
 from napari_organoid_synth.core.segmentation.arms import needs_generator
-from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, rows_of, verdict
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, verdict
 from napari_organoid_synth.core.studies.em import _table
 from napari_organoid_synth.core.studies.em_settings import EmSettings
 from napari_organoid_synth.core.studies.organoid_page import _rows
@@ -37,7 +37,7 @@ def compared(held: dict[str, tuple[float, float]], generator: str = "") -> GainR
 def test_an_arm_whose_share_was_chosen_has_one_row(added: tuple[float, float], title: str) -> None:
     result = compared({"raw": (0.7, 0.7), "raw+synthetic": added})
     assert len(result.table) == 3  # its chosen share, and the only one there was
-    assert [name_of_arm(row) for row in rows_of(result)] == ["real pairs", title]
+    assert [name_of_arm(row) for row in main_rows(result.table)] == ["real pairs", title]
     assert [row[0] for row in _table(EmSettings(), result).rows] == ["real pairs", title]
 
 

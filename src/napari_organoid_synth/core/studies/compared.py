@@ -1,17 +1,12 @@
-"""Words for a comparison of segmenters in a study: the rows of its tables, and the verdict."""
+"""Words for a comparison of segmenters in a study: the names of its arms, and the verdict."""
 
 from __future__ import annotations
 
-from napari_organoid_synth.core.gain.results import GainResult, TableRow, main_rows
+from napari_organoid_synth.core.gain.results import GainResult, TableRow
 from napari_organoid_synth.core.gain.sentences import gain_verdict
 from napari_organoid_synth.core.segmentation.arms import title_of
 
 NONE_CHOSEN = "none of the pairs chosen"
-
-
-def rows_of(result: GainResult) -> list[TableRow]:
-    """Return a row for each arm and share of the images: that of the chosen share of pairs, where one was chosen."""
-    return main_rows(result.table)
 
 
 def name_of_arm(row: TableRow, title: str = "") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.errors import UserError
-from napari_organoid_synth.core.gain.results import GainResult, arm_key
+from napari_organoid_synth.core.gain.results import GainResult, arm_key, main_rows
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.job import Control, Event, JobFolder
 from napari_organoid_synth.core.pairs.split import split_table
@@ -20,7 +20,7 @@ from napari_organoid_synth.core.report.rendering import Table
 from napari_organoid_synth.core.segmentation.arms import title_of
 from napari_organoid_synth.core.segmentation.settings import AnnotateSettings
 from napari_organoid_synth.core.studies.commands import begin_again, begun_with, comparison, samples, training
-from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, rows_of, verdict
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, verdict
 from napari_organoid_synth.core.studies.em_settings import EmSettings
 from napari_organoid_synth.core.studies.page import NOT_KNOWN, Deviation, Prose, StudyPage, StudySection
 from napari_organoid_synth.core.studies.parts import Part, Results
@@ -197,7 +197,7 @@ def _transfer_table(settings: EmSettings, results: Results) -> list[Any]:
 def _table(settings: EmSettings, result: GainResult) -> Table:
     """Return Dice, precision and recall of the known class for each arm."""
     rows = []
-    for row in rows_of(result):
+    for row in main_rows(result.table):
         own = result.arms.get(arm_key(row.arm, row.generator))
         of_class = own.per_class.get(settings.known, {}) if own is not None else {}
         spread = row.scores["dice"]
@@ -225,7 +225,7 @@ def _table(settings: EmSettings, result: GainResult) -> Table:
 
 
 def _summary(settings: EmSettings, results: Results, result: GainResult) -> str:
-    best = max(rows_of(result), key=lambda row: row.scores["dice"].mean)
+    best = max(main_rows(result.table), key=lambda row: row.scores["dice"].mean)
     return (
         f"The highest Dice of {settings.known}, {best.scores['dice'].mean:.3f}, has the U-Net trained on: "
         f"{name_of_arm(best)}. {first_sentence(result)}"

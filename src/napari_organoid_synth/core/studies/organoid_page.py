@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_organoid_synth.core.gain.results import GainResult, TableRow, arm_key
+from napari_organoid_synth.core.gain.results import GainResult, TableRow, arm_key, main_rows
 from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.core.report.charts import COLOURS, Cloud, Group
 from napari_organoid_synth.core.report.rendering import Table, number
@@ -15,7 +15,7 @@ from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.segmentation.arms import needs_generator, title_of
 from napari_organoid_synth.core.studies.areas import area_table
 from napari_organoid_synth.core.studies.by_class import class_blocks
-from napari_organoid_synth.core.studies.compared import name_of_arm, rows_of, verdict
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, verdict
 from napari_organoid_synth.core.studies.organoid_deviations import deviations
 from napari_organoid_synth.core.studies.organoid_runs import Runs
 from napari_organoid_synth.core.studies.organoid_settings import ARCHITECTURES, LOSSES, OrganoidSettings
@@ -163,7 +163,9 @@ def _rows(runs: Runs, result: GainResult) -> dict[str, tuple[str, TableRow]]:
     titles = _generator_titles(runs, result)
     order = list(titles)
     rows = {}
-    for row in sorted(rows_of(result), key=lambda row: order.index(row.generator) if needs_generator(row.arm) else -1):
+    for row in sorted(
+        main_rows(result.table), key=lambda row: order.index(row.generator) if needs_generator(row.arm) else -1
+    ):
         title = {"raw": "Originals alone", "classical-organoid": "Classical augmentation"}.get(row.arm, row.arm)
         if needs_generator(row.arm):
             title = titles[row.generator] + ("" if row.arm == "raw+synthetic" else f", {row.arm}")
@@ -212,9 +214,10 @@ def _summary(
             lines.append(
                 f"Of {len(known)} {noun} {best} draws what is most like the originals (KID {number(known[best])})."
             )
-    best_row = max(rows_of(result), key=lambda row: row.scores["dice"].mean)
+    best_row = max(main_rows(result.table), key=lambda row: row.scores["dice"].mean)
     name = (
         _generator_titles(runs, result)[best_row.generator] if needs_generator(best_row.arm) else title_of(best_row.arm)
     )
-    lines.append(f"The highest Dice, {best_row.scores['dice'].mean:.3f}, has the U-Net trained with: {name}.")
+    text = f"The highest Dice, {best_row.scores['dice'].mean:.3f}, has the U-Net trained with: {name}."
+    lines.append(f"{text} {first_sentence(result)}".strip())
     return " ".join(lines)

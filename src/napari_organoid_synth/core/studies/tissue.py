@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_organoid_synth.core.gain.figures import bars
-from napari_organoid_synth.core.gain.results import GainResult, TableRow
+from napari_organoid_synth.core.gain.results import GainResult, TableRow, main_rows
 from napari_organoid_synth.core.gain.settings import HERE, GainSettings
 from napari_organoid_synth.core.job import Control
 from napari_organoid_synth.core.metrics.settings import FeatureSettings, ScoreSettings
@@ -20,7 +20,7 @@ from napari_organoid_synth.core.report.rendering import Table, number
 from napari_organoid_synth.core.scores.storage import SetScores
 from napari_organoid_synth.core.segmentation.arms import RAW, SCORES, needs_generator, title_of
 from napari_organoid_synth.core.studies.commands import comparison, scoring, training
-from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, rows_of, verdict
+from napari_organoid_synth.core.studies.compared import first_sentence, name_of_arm, verdict
 from napari_organoid_synth.core.studies.mask_parts import (
     CHECK,
     ENCODINGS,
@@ -279,7 +279,9 @@ def _page(project: Project, sources: Project, settings: TissueSettings, results:
         sections.append(StudySection(f"Table 1. {title}", f"table-1-{name}", blocks))
         if len(settings.subsets) > 1:
             drawn: list[Any] = [
-                Drawings({f"{SCORES[result.score]}, mean ± SD over images": bars(rows_of(result), result.score)}),
+                Drawings(
+                    {f"{SCORES[result.score]}, mean ± SD over images": bars(main_rows(result.table), result.score)}
+                ),
                 _subsets(result),
             ]
             sections.append(StudySection(f"Figure 6. {title} with fewer images", f"figure-6-{name}", drawn))
@@ -322,7 +324,8 @@ def _figure_3(project: Project, results: Results) -> list[Any]:
     ]  # fmt: skip
     text = (
         "The same generator on three encodings of the same masks; what it draws is decoded to cells and checked alike: "
-        "cells in pieces or run together, and about as many as in real masks. "
+        "cells in pieces or run together, and about as many as in real masks. The check looks at each mask alone: see "
+        "below whether they differ. Whether arrows fit as they were drawn stands above, for flows alone. "
         "Published as pictures: binary masks run together where cells touch, raw labels fall into pieces."
     )
     head = [
@@ -354,7 +357,7 @@ def _table_1(project: Project, name: str, result: GainResult) -> list[Any]:
     """Return the accuracy of objects of each arm on all images of a training, beside the published one."""
     score, largest = result.score, max(row.subset for row in result.table)
     rows = []
-    for row in rows_of(result):
+    for row in main_rows(result.table):
         if row.subset != largest:
             continue
         spread, change = row.scores[score], row.over_best.get(score) or row.gain.get(score)
@@ -388,7 +391,7 @@ def _subsets(result: GainResult) -> Table:
     arms = dict.fromkeys(row.arm for row in result.table)
 
     def cell(arm: str, share: float) -> str:
-        found = [row for row in rows_of(result) if (row.arm, row.subset) == (arm, share)]
+        found = [row for row in main_rows(result.table) if (row.arm, row.subset) == (arm, share)]
         return _spread(found[0], result.score) if found else "–"
 
     rows = [[title_of(arm), *(cell(arm, share) for share in shares)] for arm in arms]
@@ -419,7 +422,7 @@ def _summary(settings: TissueSettings, results: Results) -> str:
         )
     for name in filter(installed, settings.segmenters):
         result = GainResult.parse(results[f"table-1-{name.replace('_', '-')}"])
-        rows = rows_of(result)
+        rows = main_rows(result.table)
         largest = max(row.subset for row in rows)
         best = max((row for row in rows if row.subset == largest), key=lambda row: row.scores[result.score].mean)
         mean = best.scores[result.score].mean

@@ -21,6 +21,7 @@ from napari_organoid_synth.core.project import Project
 from napari_organoid_synth.widgets.blind.page import to_qimage
 from napari_organoid_synth.widgets.forms.containers import Fold
 from napari_organoid_synth.widgets.forms.plain_text import plain
+from napari_organoid_synth.widgets.shared.controls import flow_layout
 from napari_organoid_synth.widgets.shared.curves import still_plot
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 from napari_organoid_synth.widgets.shared.theme import theme_colour
@@ -262,10 +263,7 @@ class ResultPanel(QWidget):
         self.tiles: dict[Group, QFlowLayout] = {}
         for group, title in GROUPS.items():
             self.titles[group], holder = WrapLabel(title), QWidget()
-            self.tiles[group] = QFlowLayout(holder)
-            self.tiles[group].setContentsMargins(0, 0, 0, 0)
-            self.tiles[group].setHorizontalSpacing(3)
-            self.tiles[group].setVerticalSpacing(3)
+            self.tiles[group] = flow_layout(holder, 3)
             layout.addWidget(self.titles[group])
             layout.addWidget(holder)
 

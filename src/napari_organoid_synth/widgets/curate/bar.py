@@ -8,7 +8,6 @@ from typing import Any
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QPushButton, QSlider, QVBoxLayout, QWidget
-from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.core.metrics.score_texts import sample_text
 from napari_organoid_synth.core.samples.presets import PRESETS
@@ -17,7 +16,7 @@ from napari_organoid_synth.widgets.curate.gallery import SIDES
 from napari_organoid_synth.widgets.curate.query_edit import QueryEdit
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel, literal, plain
 from napari_organoid_synth.widgets.shared.contrast import ProjectContrast
-from napari_organoid_synth.widgets.shared.controls import combo_box, named, row_of
+from napari_organoid_synth.widgets.shared.controls import combo_box, flow_layout, named, row_of
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 BUTTONS = ("Accept", "Reject", "Undo", "Open")
@@ -58,9 +57,7 @@ class CurateBar(QWidget):
         self.zoom.setMinimumHeight(24)  # of the buttons beside it
         named(self.zoom, "Size of the tiles", "Size of the tiles (Ctrl and the mouse wheel)")
         self.contrast = ContrastButton(contrast)
-        flow = QFlowLayout()
-        flow.setHorizontalSpacing(4)
-        flow.setVerticalSpacing(3)
+        flow = flow_layout(None, 4, 3)
         for part in (self.preset, self.zoom, self.contrast, *self._buttons(commands)):
             flow.addWidget(part)
         column = QVBoxLayout(self)

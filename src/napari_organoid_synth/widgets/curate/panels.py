@@ -8,14 +8,13 @@ from typing import Any
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QCompleter, QFrame, QPushButton, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider
-from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.core.samples.row import split_tags
 from napari_organoid_synth.core.samples.store import SampleRow
 from napari_organoid_synth.widgets.curate.query_edit import Line
 from napari_organoid_synth.widgets.forms.boxes import guard_wheel
 from napari_organoid_synth.widgets.forms.plain_text import PlainLabel
-from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.controls import flow_layout, named
 from napari_organoid_synth.widgets.shared.text_label import WrapLabel
 
 WHY = (
@@ -41,10 +40,8 @@ class Panel(QFrame):
     def __init__(self, *widgets: Any) -> None:
         super().__init__()
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        layout = QFlowLayout(self)
+        layout = flow_layout(self, 4, 3)
         layout.setContentsMargins(4, 3, 4, 3)
-        layout.setHorizontalSpacing(4)
-        layout.setVerticalSpacing(3)
         for widget in widgets:
             layout.addWidget(widget)
         self.hide()

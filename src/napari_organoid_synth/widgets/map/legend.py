@@ -10,11 +10,10 @@ from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
 from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QToolButton, QWidget
-from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.forms.plain_text import literal
 from napari_organoid_synth.widgets.map.view import Group, shade_colours
-from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.controls import flow_layout, named
 from napari_organoid_synth.widgets.shared.text_label import Drawn
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
@@ -42,10 +41,7 @@ class Legend(QWidget):
         self.hidden: set[str] = set()
         self.buttons: dict[str, QToolButton] = {}
         self._groups: Sequence[Group] = ()
-        self._flow = QFlowLayout(self)
-        self._flow.setContentsMargins(0, 0, 0, 0)
-        self._flow.setHorizontalSpacing(4)
-        self._flow.setVerticalSpacing(3)
+        self._flow = flow_layout(self, 4, 3)
 
     def show_groups(self, groups: Sequence[Group], regions: int = 0) -> None:
         """Show these groups and the number of empty regions; what was off stays off."""

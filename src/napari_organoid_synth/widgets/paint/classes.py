@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QPushButton, QWidget
-from superqt.utils import QFlowLayout
 
 from napari_organoid_synth.widgets.forms.plain_text import literal
-from napari_organoid_synth.widgets.shared.controls import named
+from napari_organoid_synth.widgets.shared.controls import flow_layout, named
 from napari_organoid_synth.widgets.shared.theme import theme_colour
 
 ICON = 12
@@ -34,10 +33,7 @@ class ClassButtons(QWidget):
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
         self._group.idClicked.connect(self.chosen)
-        self._flow = QFlowLayout(self)
-        self._flow.setContentsMargins(0, 0, 0, 0)
-        self._flow.setHorizontalSpacing(4)
-        self._flow.setVerticalSpacing(4)
+        self._flow = flow_layout(self, 4)
         self.hide()
 
     def show_classes(self, names: Sequence[str], colour: Colour) -> None:

@@ -62,13 +62,19 @@ def row_of(*widgets: QWidget) -> QWidget:
 def wrapping(*widgets: QWidget) -> QWidget:
     """Put widgets beside each other as far as there is room, the others below."""
     holder = QWidget()
-    flow = QFlowLayout(holder)
-    flow.setContentsMargins(0, 0, 0, 0)
-    flow.setHorizontalSpacing(2)
-    flow.setVerticalSpacing(2)
+    flow = flow_layout(holder, 2)
     for widget in widgets:
         flow.addWidget(widget)
     return holder
+
+
+def flow_layout(holder: QWidget | None, across: int, down: int | None = None) -> QFlowLayout:
+    """Return a layout of as many rows as there is no room for in one; spacing in px, without margins."""
+    flow = QFlowLayout(holder)
+    flow.setContentsMargins(0, 0, 0, 0)
+    flow.setHorizontalSpacing(across)
+    flow.setVerticalSpacing(across if down is None else down)
+    return flow
 
 
 def named(widget: QWidget, name: str, tip: str) -> None:
